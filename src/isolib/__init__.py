@@ -1,0 +1,35 @@
+"""Isolate processes on Linux: `run` a command, hold a `Container`, or use a `Namespace` or a `CGroup` alone.
+
+Every public name is listed here and loaded when it is first used, so that importing the package costs what is used of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isolib import aio as aio
+    from isolib.errors import IsolibError as IsolibError
+
+_HOME = {
+    "isolib.errors": ("IsolibError",),
+}
+_MODULES = ("aio",)
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["IsolibError"]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module at its first use (PEP 562)."""
+    if module := _WHERE.get(name):
+        value = getattr(import_module(module), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE, *_MODULES])
