@@ -1,0 +1,42 @@
+/* The C interface of isolib: every function returns a value >= 0 or -errno, borrows its arguments for the one call,
+ * allocates nothing and keeps nothing. What stands below the mark is also the text that cffi reads. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- cffi ---- */
+
+#define ISO_STAMP 1
+
+/* What init tells its caller, one datagram each; see wire.h for the kinds. Times in microseconds, maxrss in KiB. */
+struct iso_event {
+	uint32_t kind;
+	int32_t step;
+	int32_t value;
+	int32_t detail;
+	uint64_t utime, stime, maxrss, minflt, majflt, inblock, oublock, nvcsw, nivcsw;
+};
+
+int iso_stamp(void);
+
+/* spawn: clone3, raise ambient capabilities where a user namespace was made, exec init. Returns the pid. */
+int iso_spawn(uint64_t flags, int init_fd, int plan_fd, const int *fds, int nfds, int *pidfd);
+int iso_channel(int ends[2]);
+int iso_send(int fd, const void *data, size_t len, const int *fds, int nfds);
+int iso_next_event(int channel, int pidfd, struct iso_event *event, int *fds, int max, int *nfds, int timeout_ms);
+
+/* mount */
+int iso_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int iso_open_tree(int dir, const char *path, unsigned flags);
+int iso_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
+int iso_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation,
+		      int userns);
+int iso_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+int iso_umount2(const char *target, int flags);
+int iso_fsopen(const char *type, unsigned flags);
+int iso_fsconfig(int fs, unsigned command, const char *key, const char *value, int aux);
+int iso_fsmount(int fs, unsigned flags, unsigned attributes);
+
+/* landlock */
+int iso_landlock_abi(void);
