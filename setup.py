@@ -11,8 +11,8 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 
-# A static program a line: where it lies in the package, and the sources it is made of. They run in the container's first
-# process, where neither the host's C library nor its loader may be relied on.
+# A static program a line: where it lies in the package, and the sources it is made of. They run in the container's
+# first process, where neither the host's C library nor its loader may be relied on.
 PROGRAMS = {"isolib/linux/init": "csrc/init_*.c"}
 
 FREESTANDING = [

@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml asks of PyPI for the extras named: the list stands there only, and nothing is built for it."""
+"""Prints what pyproject.toml asks of PyPI for the extras named: the list stands there only, and nothing is built."""
 
 import re
 import sys

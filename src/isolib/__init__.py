@@ -1,22 +1,22 @@
 """Isolate processes on Linux: `run` a command, hold a `Container`, or use a `Namespace` or a `CGroup` alone.
 
-Every public name is listed here and loaded when it is first used, so that importing the package costs what is used of it.
+Every public name is listed here and loaded when it is first used: an import costs what is used of it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isolib import aio as aio
     from isolib.errors import IsolibError as IsolibError
 
 _HOME = {
     "isolib.errors": ("IsolibError",),
 }
-_MODULES = ("aio",)
+_MODULES = ("aio",)  # public modules
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = ["IsolibError"]
+__version__ = "0.1.0"
+__all__ = ["IsolibError", "__version__"]
 
 
 def __getattr__(name: str) -> object:
