@@ -8,6 +8,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 ROOT = Path(__file__).resolve().parent
 
@@ -46,7 +47,9 @@ class BuildC(build_ext):
         compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part")  # a rename never leaves half a program, nor ETXTBSY where one runs
-        subprocess.run([*compiler.split(), *FREESTANDING, *strict(), "-o", part, *sources], cwd=ROOT, check=True)
+        command = [*compiler.split(), *FREESTANDING, *strict(), "-o", str(part), *map(str, sources)]
+        if subprocess.run(command, cwd=ROOT).returncode:
+            raise CompileError(f"{target.name} does not compile: {' '.join(command)}")
         part.chmod(0o755)
         part.replace(target)
 
