@@ -38,5 +38,13 @@ int iso_fsopen(const char *type, unsigned flags);
 int iso_fsconfig(int fs, unsigned command, const char *key, const char *value, int aux);
 int iso_fsmount(int fs, unsigned flags, unsigned attributes);
 
+/* ns */
+int iso_setns(int fd, int kind);
+int iso_unshare(uint64_t flags);
+int iso_ns_kind(int fd);
+int iso_ns_owner(int fd);
+int iso_ns_parent(int fd);
+int iso_ns_owner_uid(int fd, uint32_t *uid);
+
 /* landlock */
 int iso_landlock_abi(void);

@@ -154,7 +154,7 @@ static inline long recv_fds(int sock, void *data, size_t len, int *fds, int max,
 	if (got >= 0 && msg.controllen >= 16 && rights.type == SCM_RIGHTS_)
 		came = (int)((rights.len - 16) / 4);
 	*nfds = 0;
-	for (int i = 0; i < came; i++) {
+	for (int i = 0; i < came && i < MESSAGE_FDS; i++) {
 		if (i < max)
 			fds[(*nfds)++] = rights.fds[i];
 		else

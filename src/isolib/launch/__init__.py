@@ -1,0 +1,1 @@
+"""How a spec becomes a process: compile() decides, spawn() acts."""
