@@ -1,0 +1,29 @@
+"""How Sphinx makes these pages: MyST for the text, furo for the looks, autodoc for the reference."""
+
+import isolib
+
+project = "isolib"
+author = "the isolib authors"
+copyright = author  # noqa: A001  # Sphinx's own name for it
+version = release = isolib.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+root_doc = "index"
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+
+html_theme = "furo"
+html_title = f"isolib {release}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_show_sphinx = False
+html_copy_source = False
