@@ -12,7 +12,8 @@ MARK = "/* ---- cffi ---- */"
 # ISOLIB_SANITIZE=1 leaves the fortified copies out: the sanitizers intercept the plain functions only.
 HARDENING = ["-O2", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong"]
 if os.environ.get("ISOLIB_SANITIZE"):
-    HARDENING = ["-O1", "-g", "-U_FORTIFY_SOURCE", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+    HARDENING = ["-O1", "-g", "-U_FORTIFY_SOURCE", "-fno-omit-frame-pointer"]
+    HARDENING += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 STRICT = ["-Werror"] if (ROOT / ".git").exists() else []  # see setup.py
 
