@@ -19,7 +19,10 @@ OURS = ("csrc/*.[ch]", "src/**/*.py", "tests/**/*.py", "tests/**/*.c", "tools/*"
 def lines(*patterns: str, blank: bool = True) -> dict[str, int]:
     """How many lines each file has that one of the patterns matches, blank ones too unless told."""
     paths = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"]
-    return {str(path.relative_to(ROOT)): sum(blank or not line.isspace() for line in path.open("rb")) for path in paths}
+    return {
+        str(path.relative_to(ROOT)): sum(blank or bool(line.strip()) for line in path.read_bytes().splitlines())
+        for path in paths
+    }
 
 
 def test_no_file_is_longer_than_one_sitting() -> None:
