@@ -21,7 +21,7 @@ long plan_check(struct machine *m, const char *buffer, size_t size)
 		for (int k = 0; k < 2; k++) {
 			const struct wire_bytes *bytes = &steps[i].s[k];
 
-			if (!inside(bytes, (u32)size) || buffer[bytes->at + bytes->len])
+			if (bytes->at % 8 || !inside(bytes, (u32)size) || buffer[bytes->at + bytes->len])
 				return -EBADMSG;
 		}
 	}

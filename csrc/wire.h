@@ -12,7 +12,7 @@ struct wire_head {
 };
 
 struct wire_bytes {
-	u32 at, len; /* the byte at `at + len` is there, and 0 */
+	u32 at, len; /* `at` is a multiple of 8; the byte at `at + len` is there, and 0 */
 };
 
 struct wire_step {
