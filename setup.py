@@ -21,8 +21,8 @@ FREESTANDING = [
     *("-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
     *("-Wl,-z,noexecstack,-z,max-page-size=4096", "-Wl,--build-id=none", "-s"),
 ]
-# ISOLIB_SANITIZE=1 (tools/sanitize sets it): the same sources as an ordinary program, which the sanitizers need. Their
-# runtimes are linked in, since the program is executed without an environment in which a preload could be named.
+# ISOLIB_SANITIZE=FILE (tools/sanitize sets it): the same sources as an ordinary program, which the sanitizers need; their
+# reports go to FILE.pid. Their runtimes are linked in: the program has no environment in which a preload could be named.
 SANITIZED = [
     *("-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-DISO_HOSTED", "-fno-omit-frame-pointer"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-static-libasan", "-static-libubsan"),
@@ -53,7 +53,9 @@ class BuildC(build_ext):
         compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part")  # a rename never leaves half a program, nor ETXTBSY where one runs
-        flags = SANITIZED if os.environ.get("ISOLIB_SANITIZE") else FREESTANDING
+        flags = FREESTANDING
+        if reports := os.environ.get("ISOLIB_SANITIZE"):
+            flags = [*SANITIZED, f'-DISO_REPORTS="{reports}"', "tools/sanitized.c"]
         command = [*compiler.split(), *flags, *strict(), "-o", str(part), *map(str, sources)]
         if subprocess.run(command, cwd=ROOT).returncode:
             raise CompileError(f"{target.name} does not compile: {' '.join(command)}")
