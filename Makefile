@@ -10,7 +10,7 @@ SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest -p no:cacheprovider
-C_FILES := $(wildcard csrc/*.c csrc/*.h benchmarks/*.c tests/*/*.c)
+C_FILES := $(wildcard csrc/*.[ch] benchmarks/*.c tools/*.c tests/*/*.c)
 PY_PATHS := src tests examples tools benchmarks setup.py docs/conf.py
 
 .PHONY: help

@@ -21,8 +21,8 @@ FREESTANDING = [
     *("-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"),
     *("-Wl,-z,noexecstack,-z,max-page-size=4096", "-Wl,--build-id=none", "-s"),
 ]
-# ISOLIB_SANITIZE=FILE (tools/sanitize sets it): the same sources as an ordinary program, which the sanitizers need; their
-# reports go to FILE.pid. Their runtimes are linked in: the program has no environment in which a preload could be named.
+# ISOLIB_SANITIZE=FILE (tools/sanitize sets it): the same sources as an ordinary program, which the sanitizers need;
+# their reports go to FILE.pid. Their runtimes are linked in: init has no environment in which a preload could be named.
 SANITIZED = [
     *("-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-DISO_HOSTED", "-fno-omit-frame-pointer"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-static-libasan", "-static-libubsan"),

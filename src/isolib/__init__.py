@@ -7,16 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isolib.errors import IsolibError as IsolibError
-
-_HOME = {
-    "isolib.errors": ("IsolibError",),
-}
-_MODULES = ("aio",)  # public modules
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
+    from isolib.errors import (
+        AlreadyExists as AlreadyExists,
+        Conflict as Conflict,
+        Denied as Denied,
+        ExitError as ExitError,
+        IsolibError as IsolibError,
+        KernelError as KernelError,
+        NotFound as NotFound,
+        Problem as Problem,
+        SpecError as SpecError,
+        StepError as StepError,
+        Unavailable as Unavailable,
+    )
+    from isolib.spec.limits import Limits as Limits
 
 __version__ = "0.1.0"
-__all__ = ["IsolibError", "__version__"]
+_NAMES = {
+    "isolib.errors": (
+        *("AlreadyExists", "Conflict", "Denied", "ExitError", "IsolibError", "KernelError", "NotFound", "Problem"),
+        *("SpecError", "StepError", "Unavailable"),
+    ),
+    "isolib.spec.limits": ("Limits",),
+}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = ("aio",)  # public modules
+__all__ = ["__version__", *_WHERE]
 
 
 def __getattr__(name: str) -> object:
