@@ -15,7 +15,7 @@ def hold(ids: Ids) -> Lease:
     """What a wish comes to for this caller; only ``auto`` locks anything. Raises SpecError, Unavailable."""
     problems = tuple(ids.problems("ids"))
     if not problems and ids.maps is not None:
-        problems = tuple(ids.maps.parent_problems("ids.maps", own_maps()))
+        problems = tuple(ids.maps.parent_problems("ids", own_maps()))
     if problems:
         raise SpecError(problems)
     if ids.maps is not None:
