@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.arch.source import ROOT
-from tests.docs.facts import missing
+from tests.docs.facts import missing, path
 from tests.docs.pages import NAMES, Block, commands, matches, script, split_output, with_outputs
 
 KNOWN = {"python", "console", "text", "json", "toml", "ini"}
@@ -26,8 +26,7 @@ CONSOLE = [
 
 def environment() -> dict[str, str]:
     """The environment of a reader who activated the virtual environment; nothing of the caller's PATH."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
-    return {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
+    return {**os.environ, "PATH": path(Path(sys.executable).parent), "COLUMNS": "120", "NO_COLOR": "1"}
 
 
 def run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
