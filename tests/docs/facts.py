@@ -1,4 +1,4 @@
-"""What a block of the documentation may ask of the host, by name: the facts that the other tests know, and a busybox."""
+"""What a block of the docs may ask of the host, by name: the facts that the other tests know, and a busybox."""
 
 import os
 from functools import cache

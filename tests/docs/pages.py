@@ -11,7 +11,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<language>\{[^}]*\}|[^\s`{]*)(?: .*)?$")
-FACT = re.compile(r"^% HostFact: (?P<name>[\w-]+)$")
+FACT = re.compile(r"^(?:% |<!-- )HostFact: (?P<name>[\w-]+)(?: -->)?$")
 MARK = "---- the block of line {} ends ----"
 
 
