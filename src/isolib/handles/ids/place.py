@@ -7,13 +7,13 @@ from isolib.errors import Unavailable
 
 
 def locks_path() -> str:
-    """``ids.locks``, which need not exist yet: in $ISOLIB_ROOT/run, or /run/isolib, or the session's runtime folder.
+    """``ids.lock``, which need not exist yet: in $ISOLIB_ROOT/run, or /run/isolib, or the session's runtime folder.
 
     Leases in two ISOLIB_ROOTs do not know of each other. Never remove the file: its locks would go on unseen.
     """
     root, uid = os.environ.get("ISOLIB_ROOT"), os.geteuid()
     folder = f"{root}/run" if root else "/run/isolib" if uid == 0 else _runtime(uid)
-    return f"{folder}/ids.locks"
+    return f"{folder}/ids.lock"
 
 
 def _runtime(uid: int) -> str:

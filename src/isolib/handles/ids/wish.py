@@ -7,7 +7,7 @@ from isolib.handles.ids.area import keep_rows
 from isolib.handles.ids.caller import own_maps, remedy
 from isolib.handles.ids.lease import Lease, lease
 from isolib.handles.ids.subids import sub_ids
-from isolib.spec.idrows import IdRange, range_rows
+from isolib.spec.idrows import IdRange, range_rows, without
 from isolib.spec.ids import IdMaps, Ids
 
 
@@ -29,13 +29,14 @@ def hold(ids: Ids) -> Lease:
 
 def _kept(size: int | None) -> IdMaps:
     uid, gid = _ordinary("keep-id")
-    subs = sub_ids(uid)
-    most = 1 + min(_total(subs.uids), _total(subs.gids))
+    uids, gids = sub_ids(uid)
+    uids, gids = without(uids, [IdRange(uid, 1)]), without(gids, [IdRange(gid, 1)])
+    most = 1 + min(_total(uids), _total(gids))
     if most == 1 if size is None else size > most:
         raise Unavailable(
             f"keep-id with {size or 'more than one'} ids", f"{remedy(size or 65536)}, or ask for keep-id:1"
         )
-    return IdMaps(keep_rows(uid, subs.uids, size or most), keep_rows(gid, subs.gids, size or most))
+    return IdMaps(keep_rows(uid, uids, size or most), keep_rows(gid, gids, size or most))
 
 
 def _shared() -> IdMaps:

@@ -8,8 +8,9 @@ from isolib.spec.idrows import IdMap, Rows, read_rows, rows_text
 from isolib.spec.ids import IdMaps
 
 _HINTS = {
-    errno.EINVAL: "rows overlap, are empty, or too many; or a map was written already: it can be only once",
-    errno.EPERM: "ids that are not mapped in the caller's user namespace, or id 0 without CAP_SETFCAP (Linux 5.12)",
+    errno.EINVAL: "rows overlap, are empty, too large or too many",
+    errno.EPERM: "it has a map already; or the ids are not mapped in the caller's user namespace; or, for host id 0, "
+    "CAP_SETFCAP is missing (Linux 5.12)",
     errno.ENOENT: "the process has ended",
     errno.ESRCH: "the process has ended",
 }
