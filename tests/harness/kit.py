@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/harness/kit.py DEST [FINAL]
 
-DEST then holds ``python``, ``venv`` and ``isolib``, and ``DEST/venv/bin/python`` runs the tests in ``DEST/isolib``. FINAL is
-where DEST will lie when it is used, for a folder that becomes a disk image. A copy is needed because a checkout or an
-interpreter below /root is out of an ordinary user's reach, and because reading thousands of files over 9p is slow.
+DEST then holds ``python``, ``venv`` and ``isolib``, and ``DEST/venv/bin/python`` runs the tests in ``DEST/isolib``.
+FINAL is where DEST will lie when it is used, for a folder that becomes a disk image. A copy is needed because a checkout
+or an interpreter below /root is out of an ordinary user's reach, and because reading thousands of files over 9p is slow.
 """
 
 import shutil
@@ -19,7 +19,16 @@ BASE = Path(sys.base_prefix).resolve()
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 # What no test needs and what makes the copy long, seen from the tree's top. A name that is not there costs nothing.
-NOT_FROM_PYTHON = ("site-packages", "dist-packages", "test", "idlelib", "tkinter", "turtledemo", "config-*", "ensurepip")
+NOT_FROM_PYTHON = (
+    "site-packages",
+    "dist-packages",
+    "test",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "config-*",
+    "ensurepip",
+)
 NOT_FROM_VENV = (
     *("bin/ruff", "bin/clang-format", "lib/*/site-packages/pip", "lib/*/site-packages/mypy*"),
     *(f"lib/*/site-packages/{name}*" for name in ("babel", "clang_format", "fontTools", "matplotlib", "numpy", "PIL")),

@@ -1,0 +1,109 @@
+"""What every test gets: the facts of this host, a look for what it leaves behind, roots to run in, and honest skips."""
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.harness import leaks, roots
+from tests.harness.facts import FACTS, HostFacts, header
+
+HOST = HostFacts()
+SKIPS = pytest.StashKey[Counter[str]]()
+
+# Software emulation is 5 to 20 times slower: no example has a deadline, the test as a whole has one.
+hypothesis.settings.register_profile("isolib", deadline=None, database=None)
+hypothesis.settings.load_profile("isolib")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SKIPS] = Counter()
+    for name, fact in FACTS.items():
+        config.addinivalue_line("markers", f"needs_{name}: skipped where there is {fact.lack}")
+    # A folder of temporary files and one of state for this run alone: what is left in them is a test's.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="isolib-tests-")
+    os.environ["ISOLIB_ROOT"] = f"{tempfile.tempdir}/state"
+
+
+def pytest_unconfigure() -> None:
+    folder = os.environ.get("TMPDIR", "")
+    if Path(folder).name.startswith("isolib-tests-"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The line on the host, shown with -q and --no-header too."""
+    if reporter := session.config.pluginmanager.get_plugin("terminalreporter"):
+        reporter.write_line(header())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers():
+        name = mark.name.removeprefix("needs_")
+        if name != mark.name and not getattr(HOST, name):
+            pytest.skip(HOST.lack(name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip without a fact of the host is a failure: it would hide that nothing is tested."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("HostFact: "):
+            item.config.stash[SKIPS][reason.removeprefix("HostFact: ")] += 1
+        else:
+            report.outcome, report.longrepr = "failed", f"skipped without a HostFact: {reason}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if skips := config.stash[SKIPS]:
+        terminalreporter.section("skipped, for what this host lacks")
+        for reason, number in sorted(skips.items()):
+            terminalreporter.write_line(f"{number:5}  {reason}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_by_the_session() -> Iterator[None]:
+    before = leaks.snapshot(leaks.SESSION_SUBJECTS)
+    yield
+    if left := leaks.differences(before, leaks.snapshot(leaks.SESSION_SUBJECTS)):
+        pytest.fail("the tests together left this behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Before = after, for all that leaks.SUBJECTS names."""
+    before = leaks.snapshot()
+    yield
+    if left := leaks.settled(before):
+        pytest.fail(f"{request.node.nodeid} left this behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def host_facts() -> HostFacts:
+    return HOST
+
+
+@pytest.fixture(scope="session")
+def busybox_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root of busybox alone: /bin/sh and the rest; users root, nobody and app. Shared: not to be written to."""
+    try:
+        return roots.make_busybox_root(tmp_path_factory.mktemp("busybox"))
+    except roots.NotHere as lack:
+        pytest.skip(f"HostFact: no busybox root ({lack})")
+
+
+@pytest.fixture(scope="session")
+def debian_root() -> Path:
+    """A Debian root directory with Python, kept between runs. Shared: not to be written to."""
+    try:
+        return roots.printed_by("debian-root")
+    except roots.NotHere as lack:
+        pytest.skip(f"HostFact: no Debian root ({lack})")
