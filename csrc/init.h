@@ -41,6 +41,9 @@ long open_inside(int root, const char *path, u64 flags);
 long open_made(int root, const char *path, int is_dir, int mode);
 
 /* init_mounts.c */
+#define IFMT_ 0170000
+#define IFDIR_ 0040000
+long type_of(int fd); /* the S_IFMT bits, or -errno */
 step_function do_mount_new, do_mount, do_open_tree, do_set_attributes, do_attach, do_propagate, do_mask, do_read_only,
 	do_pivot, do_chroot;
 /* init_files.c */

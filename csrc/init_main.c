@@ -121,13 +121,19 @@ int init_main(int argc, char **argv)
 	if (argc != 2 || (ret = read_words(&m, argv[1])) < 0)
 		return 125;
 	default_signals();
+	sys(umask, 0); /* modes in a Plan are meant; the payload's own umask is one of its steps */
 	m.at = -1;
 	ret = map_plan(&m, (int)ret);
 	if (ret == 0)
 		ret = walk(&m);
-	if (ret < 0)
+	if (ret < 0) {
 		report(&m, EVENT_FAILED, (int)-ret, 0);
-	return 125;
+		return 125;
+	}
+	/* Only a Plan without a payload comes here. */
+	report(&m, EVENT_STARTED, 0, 0);
+	report(&m, EVENT_EXITED, 0, 0);
+	return 0;
 }
 
 #ifdef ISO_HOSTED

@@ -4,10 +4,8 @@
 #include <linux/stat.h>
 
 #define MNT_DETACH_ 2
-#define IFMT_ 0170000
-#define IFDIR_ 0040000
 
-enum { FD_PATH = 32 };
+enum { FD_PATH = 32, PAGE = 4096 };
 
 /* "/proc/self/fd/N": mount(2) and overlay's options take paths only. Needs the host's /proc, so it is used before pivot. */
 static const char *fd_path(char *to, int fd)
@@ -57,38 +55,40 @@ long do_mount_new(struct machine *m, const struct wire_step *s)
 	return ret;
 }
 
-/* Mount n[0]=register of the mount point, n[1]=flags, n[2]=into (the new mount's root); s[0]=type, s[1]=data: mount(2), for
- * overlay, whose layers do not fit fsconfig's 256 bytes. "%N" in the data stands for the path of register N. */
-long do_mount(struct machine *m, const struct wire_step *s)
+/* "%N" in the text stands for the path of register N, "%%" for a percent sign. */
+static long expand(struct machine *m, const char *from, char *to, size_t size)
 {
-	static char data[4096 * 4];
-	char target[FD_PATH];
-	const char *from = text(m, s, 1);
 	size_t at = 0;
-	int fd = reg(m, s->n[0]);
-	long ret;
 
-	while (*from && at < sizeof(data) - FD_PATH) {
+	for (; *from && at + FD_PATH < size; from++) {
 		int number = 0;
 
-		if (*from != '%') {
-			data[at++] = *from++;
+		if (*from != '%' || *++from == '%') {
+			to[at++] = *from;
 			continue;
 		}
-		for (from++; *from >= '0' && *from <= '9'; from++)
+		for (; *from >= '0' && *from <= '9'; from++)
 			number = (number * 10 + *from - '0') % 1000;
+		from--;
 		if (reg(m, number) < 0)
 			return -EBADF;
-		fd_path(data + at, reg(m, number));
-		at += strlen(data + at);
+		at += strlen(fd_path(to + at, reg(m, number)));
 	}
-	if (*from || at >= 4096)
-		return -E2BIG;
-	data[at] = 0;
-	ret = sys(mount, text(m, s, 0), fd_path(target, fd), text(m, s, 0), s->n[1], data);
-	if (ret < 0 || s->n[2] == REG_NONE)
-		return ret;
-	return set_reg(m, s->n[2], sys(openat, AT_FDCWD, target, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+	to[at] = 0;
+	return *from ? -E2BIG : 0;
+}
+
+/* Mount n[0]=flags; s[0]=type and, after its NUL, the mount point; s[1]=data; both with registers: mount(2), for overlay,
+ * whose layers do not fit the 256 bytes of fsconfig(2). */
+long do_mount(struct machine *m, const struct wire_step *s)
+{
+	static char data[PAGE + FD_PATH], target[PAGE];
+	const char *type = text(m, s, 0), *point = type + strlen(type) + 1;
+	long ret = point < type + s->s[0].len ? expand(m, point, target, sizeof(target)) : -EBADMSG;
+
+	if (ret == 0)
+		ret = expand(m, text(m, s, 1), data, sizeof(data));
+	return ret < 0 ? ret : sys(mount, type, target, type, s->n[0], data);
 }
 
 /* OpenTree n[0]=root, n[1]=flags, n[2]=into; s[0]=path: a copy of what is mounted there, attached nowhere. */
@@ -121,7 +121,7 @@ static long attach(int mount, int target)
 	return sys(move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-static long type_of(int fd)
+long type_of(int fd)
 {
 	struct statx st;
 	long ret = sys(statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MODE, &st);
@@ -194,14 +194,15 @@ long do_read_only(struct machine *m, const struct wire_step *s)
 	return ret;
 }
 
-/* Pivot n[0]=root: pivot_root(".", ".") stacks the old root on the new one, from where it is detached (pivot_root(2)). */
+/* Pivot n[0]=root, n[1]=how many mounts lie over the old root. pivot_root(".", ".") stacks the old root on the new one
+ * (pivot_root(2)); what lies over the old root is on top of the stack, and goes first. */
 long do_pivot(struct machine *m, const struct wire_step *s)
 {
 	long ret = sys(fchdir, reg(m, s->n[0]));
 
 	if (ret == 0)
 		ret = sys(pivot_root, ".", ".");
-	if (ret == 0)
+	for (s64 i = 0; i <= s->n[1] && ret == 0; i++)
 		ret = sys(umount2, ".", MNT_DETACH_);
 	return ret < 0 ? ret : sys(chdir, "/");
 }

@@ -36,9 +36,17 @@ long do_capabilities(struct machine *m, const struct wire_step *s)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[2];
-	long ret = drop_bounding((u64)s->n[0]);
+	long ret;
 
 	(void)m;
+	/* A change of uid left them permitted only; dropping from the bounding set needs CAP_SETPCAP in effect. */
+	ret = sys(capget, &head, sets);
+	for (int half = 0; half < 2; half++)
+		sets[half].effective = sets[half].permitted;
+	if (ret == 0)
+		ret = sys(capset, &head, sets);
+	if (ret == 0)
+		ret = drop_bounding((u64)s->n[0]);
 	for (int half = 0; half < 2; half++) {
 		sets[half].permitted = (u32)((u64)s->n[1] >> 32 * half);
 		sets[half].effective = (u32)((u64)s->n[2] >> 32 * half);
@@ -69,9 +77,10 @@ struct net_port {
 	u64 access, port;
 };
 
-static long add_rule(struct machine *m, long ruleset, const struct rule *rule)
+static long add_rule(struct machine *m, long ruleset, const struct rule *rule, u64 on_a_file)
 {
-	struct path_beneath path = {rule->access, reg(m, rule->reg)};
+	int fd = reg(m, rule->reg);
+	struct path_beneath path = {type_of(fd) == IFDIR_ ? rule->access : rule->access & on_a_file, fd};
 	struct net_port net = {rule->access, (u64)rule->port};
 
 	if (rule->reg != REG_NONE)
@@ -79,7 +88,8 @@ static long add_rule(struct machine *m, long ruleset, const struct rule *rule)
 	return sys(landlock_add_rule, ruleset, 2 /* NET_PORT */, &net, 0);
 }
 
-/* Landlock n = fs, net, scoped accesses handled, size of the attribute; s[0]=rules (landlock(7)) */
+/* Landlock n = fs, net, scoped accesses handled, size of the attribute, what a file that is no directory takes;
+ * s[0]=rules (landlock(7)) */
 long do_landlock(struct machine *m, const struct wire_step *s)
 {
 	struct ruleset attr = {(u64)s->n[0], (u64)s->n[1], (u64)s->n[2]};
@@ -93,7 +103,7 @@ long do_landlock(struct machine *m, const struct wire_step *s)
 	if (ruleset < 0)
 		return ruleset;
 	for (size_t i = 0; i < count && ret == 0; i++)
-		ret = add_rule(m, ruleset, &rules[i]);
+		ret = add_rule(m, ruleset, &rules[i], (u64)s->n[4]);
 	if (ret == 0)
 		ret = sys(landlock_restrict_self, ruleset, 0);
 	sys(close, ruleset);

@@ -1,0 +1,1 @@
+"""What is kept alive, and by what rules: one verb a file."""

@@ -1,0 +1,132 @@
+"""compile(): a spec and the facts of a host become a Plan. Pure: the same in, the same out, and nothing is touched."""
+
+from isolib.errors import Problem, SpecError, Unavailable
+from isolib.launch import steps
+from isolib.launch.compile.kernel import hide, show_kernel
+from isolib.launch.compile.mounts import user_mounts
+from isolib.launch.compile.payload import payload, terminal
+from isolib.launch.compile.root import make_root, root_trees
+from isolib.launch.compile.story import Identity, Story
+from isolib.launch.plan import NAMESPACE_FLAGS, Plan
+from isolib.spec.container import ContainerSpec
+from isolib.spec.host import HostFacts
+
+__all__ = ["Identity", "compile", "first_registers"]
+
+PR_SET_DUMPABLE = 4
+
+
+def first_registers(spec: ContainerSpec) -> tuple[int, dict[str, int]]:
+    """The registers that the caller fills beyond the first five: (first one that is free, kind -> register to join)."""
+    at = steps.FIRST_FREE + len(spec.process.fds)
+    joined = sorted(kind for kind in NAMESPACE_FLAGS if isinstance(spec.namespace(kind), int))
+    return at + len(joined), {kind: at + i for i, kind in enumerate(joined)}
+
+
+def compile(spec: ContainerSpec, host: HostFacts, identity: Identity = Identity()) -> Plan:  # noqa: A001
+    """The Plan of a new container. Raises SpecError with every problem, Unavailable where this host cannot.
+
+    The order is the kernel's demand: ids before mounts, procfs while another is in sight, the time namespace before the
+    fork, the payload's rights given up from the weakest need to the strongest.
+    """
+    if problems := list(spec.problems()):
+        raise SpecError(problems)
+    _available(spec, host)
+    story = Story(spec, host, identity)
+    story.reserve(first_registers(spec)[0])
+    _identity(story)
+    _names(story)
+    make_root(story, story.handed)
+    show_kernel(story)
+    user_mounts(story)
+    hide(story)
+    _leave(story)
+    if spec.terminal:
+        terminal(story)
+    _fork(story)
+    payload(story)
+    return Plan(story.flags, story.steps)
+
+
+def _available(spec: ContainerSpec, host: HostFacts) -> None:
+    story = Story(spec, host, Identity())
+    missing = dict(host.missing)
+    wanted = {
+        "user namespace": (story.new("user"), host.user_namespace),
+        "time namespace": (story.new("time"), host.time_namespace),
+        "overlay": (story.new("user") and not host.privileged, host.overlay or True),
+    }
+    for feature, (wished, there) in wanted.items():
+        if wished and not there:
+            raise Unavailable(feature, missing.get(feature, ""))
+    if not story.new("user") and not host.privileged:
+        raise Unavailable("a container in the caller's user namespace", "run as root, or leave namespaces['user'] new")
+    if getattr(spec.root, "rights", "user") == "root" and not host.root_maps_ids:
+        raise Unavailable("the host's / with root's rights", missing.get("id-mapped /", "run as root"))
+    if not story.range_map and spec.process.groups:
+        raise SpecError(Problem("process.groups", "a self map knows one group: ask for ids='auto' (needs sub-ids)"))
+
+
+def _identity(story: Story) -> None:
+    """init joins its group, gets its ids, and becomes root inside. Tracing it is possible for no longer than that."""
+    _, joins = first_registers(story.spec)
+    if "user" in joins:
+        story.add(steps.setns(joins["user"], NAMESPACE_FLAGS["user"], "user"))
+    trees = root_trees(story)
+    first = story.take(len(trees)) if trees else steps.FIRST_FREE
+    story.handed = list(range(first, first + len(trees)))
+    writable = story.new("user")  # the id map's files belong to root while init cannot be dumped (proc(5))
+    if writable:
+        story.add(steps.prctl("PR_SET_DUMPABLE, 1", PR_SET_DUMPABLE, 1, why="so that the caller may write the id maps"))
+    story.add(steps.sync("identity", into=first, trees=trees, why="the caller: into the group, id maps, the root's trees"))
+    if writable:
+        story.add(steps.prctl("PR_SET_DUMPABLE, 0", PR_SET_DUMPABLE, 0, why="nobody inside may trace init"))
+        if story.range_map:
+            story.add(steps.groups(()))
+        story.add(steps.gid(0), steps.uid(0))
+    for kind, register in joins.items():
+        if kind != "user":
+            story.add(steps.setns(register, NAMESPACE_FLAGS[kind], kind))
+    if story.new("cgroup"):
+        story.add(steps.unshare(NAMESPACE_FLAGS["cgroup"], "NEWCGROUP", "only now: its root is the group just joined"))
+
+
+def _names(story: Story) -> None:
+    spec = story.spec
+    if story.new("uts"):
+        story.add(steps.hostname(spec.hostname or "isolib"))
+        if spec.process.domainname:
+            story.add(steps.domainname(spec.process.domainname))
+    if story.new("net"):
+        story.add(steps.loopback())
+
+
+def _leave(story: Story) -> None:
+    """What still needs the host's /proc, then the change of root."""
+    spec = story.spec
+    if spec.process.oom_score_adj is not None:
+        story.add(steps.write(steps.HOST, "/proc/self/oom_score_adj", str(spec.process.oom_score_adj)))
+    if story.new("time"):
+        story.add(steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME", "for the payload: before the fork, right on every kernel"))
+        if offsets := _offsets(spec):
+            story.add(steps.write(steps.HOST, "/proc/self/timens_offsets", offsets))
+    if getattr(spec.root, "writes", "") == "deny":
+        from isolib.linux.mount import MOUNT_ATTR_RDONLY
+
+        story.add(steps.set_attributes(story.root, MOUNT_ATTR_RDONLY, 0, 0, False, "/, MOUNT_ATTR_RDONLY"))
+    story.give_back(story.scratch)
+    story.add(steps.pivot(story.root, 1) if spec.change_root == "pivot" else steps.chroot(story.root))
+    story.give_back(story.root)
+
+
+def _offsets(spec: ContainerSpec) -> str:
+    """timens_offsets' text: clock, seconds, nanoseconds (time_namespaces(7))."""
+    lines = []
+    for clock, seconds in sorted(spec.offsets.items()):
+        whole, nanoseconds = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+        lines.append(f"{clock} {whole} {nanoseconds}")
+    return "\n".join(lines)
+
+
+def _fork(story: Story) -> None:
+    story.add(steps.fork())

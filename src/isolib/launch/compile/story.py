@@ -1,0 +1,95 @@
+"""The Plan while it is being told: steps in order, and which registers are taken."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from isolib.launch import steps
+from isolib.launch.plan import NAMESPACE_FLAGS
+from isolib.launch.steps import Step
+from isolib.spec.container import ContainerSpec
+from isolib.spec.host import HostFacts
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The payload's ids as numbers, found in the root's own passwd and group (launch/users.py)."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+class Story:
+    """What the chapters of compile() write to. ``ids``: how many ids exist inside (1 for a self map), 0 without user namespace."""
+
+    def __init__(self, spec: ContainerSpec, host: HostFacts, identity: Identity) -> None:
+        self.spec, self.host, self.identity = spec, host, identity
+        self.steps: list[Step] = []
+        self.degraded: list[str] = []
+        self._free = list(range(steps.REGISTERS - 1, steps.FIRST_FREE - 1, -1))
+        self.root = self.scratch = self.terminal = steps.NONE
+        self.handed: list[int] = []  # the root's trees, as the caller hands them over
+
+    def add(self, *more: Step) -> None:
+        """What happens next."""
+        self.steps += more
+
+    def new(self, kind: str) -> bool:
+        """Whether the container has a namespace of its own of this kind."""
+        return self.spec.namespace(kind) == "new"
+
+    @property
+    def flags(self) -> int:
+        """CLONE_NEW… for clone3: all but cgroup (made once init is in its group) and time (made before the fork)."""
+        return sum(NAMESPACE_FLAGS[kind] for kind in ("ipc", "mnt", "net", "pid", "user", "uts") if self.new(kind))
+
+    @property
+    def range_map(self) -> bool:
+        """Whether more than the caller's own id exists inside."""
+        if not self.new("user"):
+            return True
+        ids = self.spec.ids
+        if ids is None:
+            return self.host.privileged
+        if ids.word == "maps" and ids.maps is not None:
+            return sum(row.size for row in ids.maps.gids) > 1
+        return ids.word != "self"
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the caller hands over id-mapped trees: he may, and there is a user namespace to map to."""
+        return self.host.privileged and self.new("user")
+
+    def reserve(self, first: int) -> None:
+        """The registers below first are the caller's to fill."""
+        self._free = [register for register in self._free if register >= first]
+
+    def take(self, count: int = 1) -> int:
+        """The first of so many registers in a row."""
+        if count == 1:
+            return self._free.pop()
+        run = sorted(self._free)
+        first = next(a for a, b in zip(run, run[count - 1 :], strict=False) if b - a == count - 1)
+        self._free = [n for n in self._free if not first <= n < first + count]
+        return first
+
+    def give_back(self, register: int) -> None:
+        """Closes a register; its number is free again."""
+        self.add(steps.close(register))
+        self._free.append(register)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[int]:
+        """A register for the length of a block."""
+        register = self.take()
+        yield register
+        self.give_back(register)
+
+
+def escape(path: str) -> str:
+    """A path among overlay's options and ``%N``: backslash, colon, comma and percent are escaped (overlayfs.rst)."""
+    for character in ("\\", ":", ","):
+        path = path.replace(character, "\\" + character)
+    return path.replace("%", "%%")

@@ -1,0 +1,50 @@
+"""What a host can do, as found by doing it (launch/facts.py); a value, so that compile() stays pure."""
+
+import msgspec
+
+
+class HostMount(msgspec.Struct, frozen=True):
+    """A line of mountinfo (proc(5)): where, what kind of filesystem, the device number."""
+
+    path: str
+    kind: str
+    device: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A name in the host's /: kind is "dir", "file" or "link" (then ``to`` is its target)."""
+
+    name: str
+    kind: str
+    to: str = ""
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about one host and caller. Each boolean was tried out in a throw-away child, not derived from a version."""
+
+    uid: int
+    gid: int
+    kernel: tuple[int, int]
+    arch: str = "x86_64"
+    home: str = "/"
+    cwd: str = "/"
+    privileged: bool = False  # may mount outside a user namespace: CAP_SYS_ADMIN in the caller's own
+    user_namespace: bool = True  # may be made, and mounts work in it (Ubuntu 24.04 allows the first only)
+    proc: bool = True  # procfs can be mounted in a new PID namespace
+    sysfs: bool = True
+    mqueue: bool = True
+    overlay: bool = True  # overlay mounts in a user namespace (Linux 5.11)
+    overlay_on_tmpfs: bool = True  # tmpfs holds the overlay's user.* attributes (Linux 6.6)
+    root_maps_ids: bool = False  # the host's / can be id-mapped (its filesystem, and privilege)
+    time_namespace: bool = True
+    subids: bool = False  # sub-ids and newuidmap, or privilege
+    landlock: int = 0
+    seccomp_notify: bool = True
+    cgroup_namespace: bool = True
+    unified: str = ""  # where cgroup2 is mounted and usable, for the container's own mount of it
+    scratch: str = ""  # a directory on disk for overlay's upper, where tmpfs cannot hold it
+    umask: int = 0o022
+    mounts: tuple[HostMount, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    devices: tuple[str, ...] = ("full", "null", "random", "tty", "urandom", "zero")
+    missing: tuple[tuple[str, str], ...] = ()  # (what, why and remedy), for doctor and for Unavailable
