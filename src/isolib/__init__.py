@@ -4,9 +4,19 @@ Every public name is listed here and loaded when it is first used: an import cos
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers know it; importing typing for it would be most of what this module costs
 if TYPE_CHECKING:
+    from isolib.engine.result import Result as Result
+    from isolib.engine.run import (
+        DISCARD as DISCARD,
+        INHERIT as INHERIT,
+        PIPE as PIPE,
+        plan as plan,
+        prepared as prepared,
+        run as run,
+        spawn as spawn,
+    )
     from isolib.errors import (
         AlreadyExists as AlreadyExists,
         Conflict as Conflict,
@@ -20,17 +30,46 @@ if TYPE_CHECKING:
         StepError as StepError,
         Unavailable as Unavailable,
     )
-    from isolib.spec.limits import Limits as Limits
+    from isolib.handles.cgroup import CGroup as CGroup
+    from isolib.handles.namespace import Namespace as Namespace
+    from isolib.handles.process import Exit as Exit, Process as Process, Usage as Usage
+    from isolib.image.image import Image as Image
+    from isolib.launch.plan import Plan as Plan
+    from isolib.spec.capabilities import Capabilities as Capabilities
+    from isolib.spec.container import ContainerSpec as ContainerSpec, Scratch as Scratch
+    from isolib.spec.idrows import IdMap as IdMap
+    from isolib.spec.ids import IdMaps as IdMaps, Ids as Ids
+    from isolib.spec.landlock import Landlock as Landlock
+    from isolib.spec.limits import IoLimit as IoLimit, Limits as Limits
+    from isolib.spec.mounts import Bind as Bind, Inject as Inject, Symlink as Symlink, Tmpfs as Tmpfs
+    from isolib.spec.process import ProcessOptions as ProcessOptions, Scheduling as Scheduling
+    from isolib.spec.seccomp import SeccompProfile as SeccompProfile
+    from isolib.spec.security import Security as Security
 
 __version__ = "0.1.0"
+
 _NAMES = {
-    "isolib.errors": (
-        *("AlreadyExists", "Conflict", "Denied", "ExitError", "IsolibError", "KernelError", "NotFound", "Problem"),
-        *("SpecError", "StepError", "Unavailable"),
-    ),
-    "isolib.spec.limits": ("Limits",),
+    "isolib.engine.result": "Result",
+    "isolib.engine.run": "DISCARD INHERIT PIPE plan prepared run spawn",
+    "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound Problem SpecError "
+    "StepError Unavailable",
+    "isolib.handles.cgroup": "CGroup",
+    "isolib.handles.namespace": "Namespace",
+    "isolib.handles.process": "Exit Process Usage",
+    "isolib.image.image": "Image",
+    "isolib.launch.plan": "Plan",
+    "isolib.spec.capabilities": "Capabilities",
+    "isolib.spec.container": "ContainerSpec Scratch",
+    "isolib.spec.idrows": "IdMap",
+    "isolib.spec.ids": "IdMaps Ids",
+    "isolib.spec.landlock": "Landlock",
+    "isolib.spec.limits": "IoLimit Limits",
+    "isolib.spec.mounts": "Bind Inject Symlink Tmpfs",
+    "isolib.spec.process": "ProcessOptions Scheduling",
+    "isolib.spec.seccomp": "SeccompProfile",
+    "isolib.spec.security": "Security",
 }
-_WHERE = {name: module for module, names in _NAMES.items() for name in names}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 _MODULES = ("aio",)  # public modules
 __all__ = ["__version__", *_WHERE]
 
