@@ -4,7 +4,7 @@
 
 DEST then holds ``python``, ``venv`` and ``isolib``, and ``DEST/venv/bin/python`` runs the tests in ``DEST/isolib``.
 FINAL is where DEST will lie when it is used, for a folder that becomes a disk image. A copy is needed because a checkout
-or an interpreter below /root is out of an ordinary user's reach, and because reading thousands of files over 9p is slow.
+below /root is out of an ordinary user's reach, and so may the interpreter be, and because 9p reads many files slowly.
 """
 
 import shutil

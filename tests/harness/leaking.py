@@ -122,11 +122,6 @@ def test_working_directory() -> None:
     os.chdir("/")
 
 
-def test_dumpable() -> None:
-    r"""process: \+ dumpable: 0"""
-    leaks.libc.prctl(4, 0, 0, 0, 0)
-
-
 def test_subreaper() -> None:
     r"""process: \+ child_subreaper: 1"""
     leaks.libc.prctl(36, 1, 0, 0, 0)
@@ -168,6 +163,12 @@ def test_state() -> None:
 def test_no_new_privs() -> None:
     r"""process: \+ NoNewPrivs: 1"""
     leaks.libc.prctl(38, 1, 0, 0, 0)
+
+
+def test_dumpable() -> None:
+    r"""process: \+ dumpable: 0"""
+    # late: an ordinary user may not write to its own /proc/self from here on
+    leaks.libc.prctl(4, 0, 0, 0, 0)
 
 
 @pytest.mark.needs_root
