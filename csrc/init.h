@@ -59,7 +59,7 @@ step_function do_sync, do_send;
 void report(struct machine *m, enum event_kind kind, int value, int detail);
 void report_event(struct machine *m, struct iso_event *event, const int *fds, int nfds);
 /* init_pid1.c */
-step_function do_fork;
+step_function do_fork, do_stay;
 
 void *memset(void *to, int byte, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

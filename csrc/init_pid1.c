@@ -13,7 +13,7 @@
 #define O_CLOEXEC_ 02000000
 
 struct watch {
-	int payload, exec_pipe, signals, kill_fd;
+	int payload, exec_pipe, signals, children;
 	int ended, status;
 };
 
@@ -41,15 +41,50 @@ static void report_exit(struct machine *m, int status)
 	report_event(m, &event, 0, 0);
 }
 
-/* Everything that still runs: by the PID namespace where init is its PID 1, else by the group's own switch. */
+static void note_end(struct watch *w, long pid, int status)
+{
+	if (pid != w->payload)
+		return;
+	w->ended = 1;
+	w->status = status;
+}
+
+/* Every descendant becomes a child of the sub-reaper when its parent dies; proc(5) lists them. Each round kills all there
+ * are and waits for one, until there are none. */
+static void kill_children(struct watch *w)
+{
+	char list[4096];
+	int status;
+	long n;
+
+	while ((n = sys(pread64, w->children, list, sizeof(list), 0)) > 0) {
+		long pid = 0;
+
+		for (long i = 0; i < n; i++) {
+			if (list[i] >= '0' && list[i] <= '9') {
+				pid = pid * 10 + list[i] - '0';
+				continue;
+			}
+			if (pid > 1)
+				sys(kill, pid, SIGKILL_);
+			pid = 0;
+		}
+		pid = sys(wait4, -1, &status, 0, 0);
+		if (pid == -ECHILD)
+			return;
+		note_end(w, pid, status);
+	}
+}
+
+/* Everything that still runs: by the PID namespace where init or the payload is its PID 1, else one by one. */
 static void kill_tree(struct watch *w)
 {
 	if (sys(getpid) == 1)
 		sys(kill, -1, SIGKILL_);
-	else if (!w->ended)
+	else if (w->children >= 0)
+		kill_children(w);
+	else if (w->payload && !w->ended)
 		sys(kill, w->payload, SIGKILL_);
-	if (w->kill_fd >= 0)
-		sys(write, w->kill_fd, "1", 1);
 }
 
 static void reap(struct watch *w)
@@ -58,10 +93,7 @@ static void reap(struct watch *w)
 	long pid;
 
 	while ((pid = sys(wait4, -1, &status, WNOHANG_, 0)) > 0)
-		if (pid == w->payload) {
-			w->ended = 1;
-			w->status = status;
-		}
+		note_end(w, pid, status);
 }
 
 /* The payload has ended: its namespace is emptied, so that the usage reported is the whole tree's, and init leaves. */
@@ -104,10 +136,14 @@ static void obey(struct machine *m, struct watch *w)
 		leave(w); /* the owner let go of it */
 	if (got != sizeof(command))
 		return;
+	if (!w->payload)
+		return;
 	if (command.kind == COMMAND_SIGNAL && !w->ended)
 		sys(kill, w->payload, command.value);
 	else if (command.kind == COMMAND_PIDFD)
 		send_pidfd(m, w);
+	else if (command.kind == COMMAND_KILL)
+		kill_tree(w);
 }
 
 static void watch(struct machine *m, struct watch *w)
@@ -141,18 +177,18 @@ static void watch(struct machine *m, struct watch *w)
 	}
 }
 
-static void close_passed(struct machine *m, int kill_register)
+static void close_passed(struct machine *m, int kept)
 {
 	for (int i = REG_CALLER + 1; i < WIRE_REGISTERS; i++)
-		if (m->registers[i] >= 0 && i != kill_register)
+		if (m->registers[i] >= 0 && i != kept)
 			sys(close, m->registers[i]);
 }
 
-/* Fork n[0]=register of the group's kill file, or REG_NONE. The steps after it are the payload's; init's walk ends here.
+/* Fork n[0]=register of /proc/thread-self/children where no PID namespace ends with init, or REG_NONE. The steps after it are the payload's; init's walk ends here.
  * A pipe that closes with the payload's exec tells that it started. */
 long do_fork(struct machine *m, const struct wire_step *s)
 {
-	struct watch w = {.kill_fd = s->n[0] == REG_NONE ? -1 : reg(m, s->n[0])};
+	struct watch w = {.children = s->n[0] == REG_NONE ? -1 : reg(m, s->n[0])};
 	u64 mask = SIGCHLD_MASK_;
 	int ends[2];
 	long pid = sys(pipe2, ends, O_CLOEXEC_);
@@ -172,6 +208,20 @@ long do_fork(struct machine *m, const struct wire_step *s)
 	w.payload = (int)pid;
 	w.exec_pipe = ends[0];
 	w.signals = (int)sys(signalfd4, -1, &mask, 8, SFD_CLOEXEC_);
+	watch(m, &w);
+	return 0;
+}
+
+/* Stay: no payload. init keeps a PID namespace in being, and reaps in it, until the caller lets go. */
+long do_stay(struct machine *m, const struct wire_step *s)
+{
+	struct watch w = {.children = -1, .exec_pipe = -1};
+	u64 mask = SIGCHLD_MASK_;
+
+	(void)s;
+	close_passed(m, REG_NONE);
+	w.signals = (int)sys(signalfd4, -1, &mask, 8, SFD_CLOEXEC_);
+	report(m, EVENT_STARTED, 0, 0);
 	watch(m, &w);
 	return 0;
 }

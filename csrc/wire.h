@@ -31,7 +31,7 @@ enum { REG_CHANNEL = 0, REG_CALLER = 1, REG_STDIN = 2, REG_STDOUT = 3, REG_STDER
 enum event_kind { EVENT_SYNC = 1, EVENT_FD, EVENT_FAILED, EVENT_STARTED, EVENT_EXITED };
 
 /* What the caller may say to init once the payload runs. */
-enum command_kind { COMMAND_SIGNAL = 1, COMMAND_PIDFD = 2 };
+enum command_kind { COMMAND_SIGNAL = 1, COMMAND_PIDFD = 2, COMMAND_KILL = 3 };
 
 struct command {
 	s32 kind, value;
@@ -86,6 +86,7 @@ enum op {
 	OP_PERSONALITY,
 	OP_KEYRING,
 	OP_EXEC,
+	OP_STAY,
 	OP_END
 };
 

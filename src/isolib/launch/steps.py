@@ -75,6 +75,7 @@ _WORDS = (
     ("personality", "personality", None),
     ("keyring", "keyctl", None),
     ("exec", "execve", None),
+    ("stay", "ppoll", None),
 )
 OPS: Mapping[str, Op] = {word: Op(number, call, root) for number, (word, call, root) in enumerate(_WORDS, 1)}
 
@@ -244,9 +245,9 @@ def chdir(path: str) -> Step:
     return Step("chdir", (), (_bytes(path),), path)
 
 
-def fork(kill: int = NONE) -> Step:
-    """The payload's process; ``kill`` is the register of its group's cgroup.kill, for when the caller dies."""
-    return Step("fork", (kill,), (), "", "what follows is the payload's; init stays to reap and report")
+def fork(children: int = NONE) -> Step:
+    """The payload's process; ``children`` is the register of init's own list of them, where no PID namespace ends with it."""
+    return Step("fork", (children,), (), "", "what follows is the payload's; init stays to reap and report")
 
 
 def setsid() -> Step:
@@ -339,3 +340,8 @@ def keyring() -> Step:
 def exec_(argv: Sequence[str], env: Sequence[str]) -> Step:
     """The last step. A name without a slash is looked up in the PATH of env."""
     return Step("exec", (), (_lines(argv), _lines(env)), argv[0] if argv else "")
+
+
+def stay() -> Step:
+    """The last step where there is no payload: init keeps its PID namespace in being until the caller lets go."""
+    return Step("stay", (), (), "", "PID 1 without a payload: it reaps, and ends with the caller")
