@@ -46,5 +46,12 @@ int iso_ns_owner(int fd);
 int iso_ns_parent(int fd);
 int iso_ns_owner_uid(int fd, uint32_t *uid);
 
+/* bpf: programs of a cgroup, by type of program and of attachment */
+int iso_bpf_load(unsigned type, const void *insns, unsigned count);
+int iso_bpf_attach(int group, int program, unsigned type);
+int iso_bpf_detach(int group, int program, unsigned type);
+int iso_bpf_attached(int group, unsigned type, uint32_t *ids, unsigned max);
+int iso_bpf_by_id(uint32_t id);
+
 /* landlock */
 int iso_landlock_abi(void);
