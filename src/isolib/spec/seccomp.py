@@ -36,6 +36,7 @@ ARCHITECTURES = (
     *("ppc", "ppc64", "ppc64le", "s390", "s390x", "riscv64", "parisc", "parisc64", "loongarch64", "m68k", "sh", "sheb"),
 )
 ARCH_ALIASES = {"amd64": "x86_64", "x86": "i386", "386": "i386", "arm64": "aarch64"}  # Go's and Docker's names
+_KNOWN_ARCHITECTURES = (*ARCHITECTURES, *ARCH_ALIASES)
 
 
 class Arg(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,13 +109,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
             if not isinstance(name, str) or not name:
                 yield Problem(f"{where}.names[{index}]", f"{name!r} is no name of a system call")
         yield from action_problems(self.action, self.errno, where)
-        for index, arg in enumerate(_listed(self.args)):
-            yield from arg.problems(f"{where}.args[{index}]")
-            if arg.index in [other.index for other in self.args[:index]]:
-                what = (
-                    "a second condition on the same argument: OCI's runtimes read two as alternatives; make it a rule"
-                )
-                yield Problem(f"{where}.args[{index}]", what)
+        yield from self._arg_problems(f"{where}.args")
         yield from self.includes.problems(f"{where}.includes")
         yield from self.excludes.problems(f"{where}.excludes")
         if self.action == "notify" and "sendmsg" in _listed(self.names):
@@ -122,15 +117,15 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
     def _arg_problems(self, where: str) -> Iterator[Problem]:
         if not isinstance(self.args, tuple) or not all(isinstance(arg, Arg) for arg in self.args):
-            yield Problem(f"{where}.args", "is no tuple of Arg(0, 'eq', 1)")
+            yield Problem(where, "is no tuple of Arg(0, 'eq', 1)")
             return
         for index, arg in enumerate(self.args):
-            yield from arg.problems(f"{where}.args[{index}]")
+            yield from arg.problems(f"{where}[{index}]")
             if arg.index in [other.index for other in self.args[:index]]:
                 what = (
                     "a second condition on the same argument: OCI's runtimes read two as alternatives; make it a rule"
                 )
-                yield Problem(f"{where}.args[{index}]", what)
+                yield Problem(f"{where}[{index}]", what)
 
 
 class ArchMap(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +135,8 @@ class ArchMap(Struct, frozen=True, forbid_unknown_fields=True):
     sub_architectures: tuple[str, ...] = ()
 
     def problems(self, where: str) -> Iterator[Problem]:
-        yield from arch_problems((self.architecture,), where)
+        if self.architecture not in _KNOWN_ARCHITECTURES:
+            yield _not_one_of(self.architecture, _KNOWN_ARCHITECTURES, f"{where}.architecture")
         yield from arch_problems(self.sub_architectures, f"{where}.sub_architectures")
 
 
@@ -267,10 +263,9 @@ def action_problems(action: object, errno: object, where: str, name: str = "acti
 
 
 def arch_problems(words: tuple[str, ...], where: str) -> Iterator[Problem]:
-    known = (*ARCHITECTURES, *ARCH_ALIASES)
     for index, word in enumerate(_listed(words)):
-        if word not in known:
-            yield _not_one_of(word, known, f"{where}[{index}]")
+        if word not in _KNOWN_ARCHITECTURES:
+            yield _not_one_of(word, _KNOWN_ARCHITECTURES, f"{where}[{index}]")
 
 
 def architecture(word: str) -> str:

@@ -32,13 +32,14 @@ _WHEN_KEYS = ("caps", "arches", "minKernel")
 _MAP_KEYS = ("architecture", "subArchitectures")
 
 Object = Mapping[str, Any]
+_NO_OBJECT: Object = {}  # in the place of what should have been one: nothing in it is missing
 
 
 def from_json(text: str | bytes, where: str = "") -> spec.SeccompProfile:
     """The profile of a JSON text. Raises SpecError."""
     try:
         raw = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise SpecError(Problem(where, f"this is no JSON: {error}")) from None
     return from_object(raw, where)
 
@@ -102,7 +103,8 @@ class _Reader:
         )
         once = len({arg.index for arg in args}) == len(args)
         rules = [msgspec.structs.replace(rule, args=some) for some in ([tuple(args)] if once else [(a,) for a in args])]
-        self.problems += (p for p in rules[0].problems(where) if not p.where.startswith(f"{at}args"))
+        known = {problem.where for problem in self.problems}
+        self.problems += (p for p in rule.problems(where) if p.where not in known and keys is not _NO_OBJECT)
         return rules
 
     def arg(self, raw: object, where: str) -> spec.Arg:
@@ -155,11 +157,15 @@ class _Reader:
     def note(self, where: str, what: str) -> None:
         self.problems.append(Problem(where, what))
 
+    def missing(self, keys: Object, where: str, more: str = "") -> None:
+        if keys is not _NO_OBJECT:
+            self.note(where, f"is missing{more}")
+
     def keys(self, raw: object, where: str, known: Iterable[str]) -> Object:
         """An object's members but those that are null, which mean the same as absent in all of these forms."""
         if not isinstance(raw, dict):
             self.note(where, f"must be a JSON object, not {_kind(raw)}")
-            return {}
+            return _NO_OBJECT
         for key in raw:
             if key not in known:
                 where_key = f"{where}.{key}" if where else key
@@ -191,7 +197,7 @@ class _Reader:
         """An integer; where it is absent the default, if there is one."""
         value = keys.get(key, default)
         if value is ...:
-            self.note(f"{at}{key}", "is missing")
+            self.missing(keys, f"{at}{key}")
             return 0
         if value is default or (isinstance(value, int) and not isinstance(value, bool)):
             return value
@@ -200,9 +206,10 @@ class _Reader:
 
     def word(self, keys: Object, key: str, at: str, table: Mapping[str, str]) -> Any:
         """One of the table's words, as isolib calls it."""
-        if key not in keys:
-            self.note(f"{at}{key}", f"is missing: write one of {', '.join(table)}")
-        return self.meaning(keys[key], f"{at}{key}", table) if key in keys else next(iter(table.values()))
+        if key in keys:
+            return self.meaning(keys[key], f"{at}{key}", table)
+        self.missing(keys, f"{at}{key}", f": write one of {', '.join(table)}")
+        return next(iter(table.values()))
 
     def words(self, keys: Object, key: str, at: str, table: Mapping[str, str]) -> tuple[Any, ...]:
         return tuple(self.meaning(v, f"{at}{key}[{i}]", table) for i, v in enumerate(self.items(keys, key, at)))
