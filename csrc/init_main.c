@@ -120,6 +120,7 @@ int init_main(int argc, char **argv)
 	sys(prctl, PR_SET_NAME, "isolib-init", 0, 0, 0);
 	if (argc != 2 || (ret = read_words(&m, argv[1])) < 0)
 		return 125;
+	memset(argv[1], 0, strlen(argv[1])); /* ps in the container shows the name alone */
 	default_signals();
 	sys(umask, 0); /* modes in a Plan are meant; the payload's own umask is one of its steps */
 	m.at = -1;

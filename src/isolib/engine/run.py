@@ -1,15 +1,16 @@
 """run(), spawn() and plan(): one command in a container of its own, from start to end, started, or only planned."""
 
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
+from isolib.engine.carry import carried, wired
 from isolib.engine.result import Result
-from isolib.engine.streams import DISCARD, INHERIT, PIPE, Capture, Sink, Source, Streams
+from isolib.engine.streams import DISCARD, INHERIT, PIPE, Sink, Source
 from isolib.errors import ExitError
-from isolib.handles.cgroup.group import CGroup
-from isolib.handles.process import Exit, Process
+from isolib.handles.cgroup import CGroup
+from isolib.handles.process import Process
 from isolib.image.image import Image
 from isolib.launch.plan import Plan
 from isolib.launch.start import Prepared, prepare, start
@@ -67,6 +68,27 @@ def spec(
     )
 
 
+def prepared_spec(
+    command: Command,
+    *,
+    image: Image | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: int | str | None = None,
+    mounts: Sequence[Mount] = (),
+    limits: Limits | None = None,
+    security: Security | None = None,
+    network: str = "none",
+) -> ContainerSpec:
+    """The spec of a command as `run` takes it; one that is a spec already says it all itself."""
+    if isinstance(command, Prepared):
+        return command.spec
+    if isinstance(command, ContainerSpec):
+        return command
+    words = {"env": env, "cwd": cwd, "user": user, "limits": limits, "security": security}
+    return spec(command, image=image, mounts=mounts, network=network, **words)  # type: ignore[arg-type]
+
+
 def prepared(
     command: Command,
     *,
@@ -85,10 +107,8 @@ def prepared(
     """
     if isinstance(command, Prepared):
         return command
-    if not isinstance(command, ContainerSpec):
-        words = {"env": env, "cwd": cwd, "user": user, "limits": limits, "security": security}
-        command = spec(command, image=image, mounts=mounts, network=network, **words)  # type: ignore[arg-type]
-    return prepare(command)
+    words = {"env": env, "cwd": cwd, "user": user, "limits": limits, "security": security}
+    return prepare(prepared_spec(command, image=image, mounts=mounts, network=network, **words))  # type: ignore[arg-type]
 
 
 def plan(
@@ -130,33 +150,7 @@ def spawn(
     """
     words = {"image": image, "env": env, "cwd": cwd, "user": user, "mounts": mounts, "limits": limits}
     ready = prepared(command, security=security, network=network, **words)  # type: ignore[arg-type]
-    streams = Streams()
-    ends: dict[str, int] = {}
-    try:
-        if stdin is PIPE:
-            theirs, ends["stdin"] = os.pipe2(os.O_CLOEXEC)
-            inlet = streams.theirs(theirs)
-        else:
-            inlet = streams.stdin(stdin)
-        outlets = [_outlet(streams, ends, *sink) for sink in (("stdout", stdout, 1), ("stderr", stderr, 2))]
-        process = start(ready, (inlet, outlets[0], outlets[1]), group)
-    except BaseException:
-        for fd in ends.values():
-            os.close(fd)
-        raise
-    finally:
-        streams.close()
-    process.stdin, process.stdout, process.stderr = ends.get("stdin"), ends.get("stdout"), ends.get("stderr")
-    return process
-
-
-def _outlet(streams: Streams, ends: dict[str, int], name: str, sink: Sink, number: int) -> int:
-    if sink is PIPE:
-        ends[name], theirs = os.pipe2(os.O_CLOEXEC)
-        return streams.theirs(theirs)
-    if callable(sink):
-        raise TypeError(f"{name}: a callable is called by run(); with spawn(), read process.{name}")
-    return streams.output(sink, number)
+    return wired(stdin, stdout, stderr, lambda stdio: start(ready, stdio, group))
 
 
 def run(
@@ -187,51 +181,11 @@ def run(
     Raises SpecError before any effect, StepError or KernelError where the start failed, Unavailable where this host
     cannot isolate as asked. An exception that comes while it runs (KeyboardInterrupt) kills the tree.
     """
-    began = time.monotonic()
+    deadline = None if timeout is None else time.monotonic() + timeout
     words = {"image": image, "env": env, "cwd": cwd, "user": user, "mounts": mounts, "limits": limits}
     ready = prepared(command, security=security, network=network, **words)  # type: ignore[arg-type]
-    streams, captured = Streams(), {1: Capture(), 2: Capture()}
-    try:
-        inlet = streams.stdin(stdin)
-        out = streams.output(captured[1] if stdout is None else stdout, 1)
-        err = streams.output(captured[2] if stderr is None else stderr, 2)
-        with start(ready, (inlet, out, err), group) as process:
-            streams.started()
-            timed_out = _carry(streams, process, None if timeout is None else began + timeout)
-            ended = process.wait()
-    finally:
-        streams.close()
-    result = _result(ready.spec.argv, ended, captured, time.monotonic() - began, timed_out)
+    starter = partial(start, ready, group=group)
+    result = carried(ready.spec.argv, starter, (stdin, stdout, stderr), deadline)
     if check and not result.ok:
         raise ExitError(result)
     return result
-
-
-def _carry(streams: Streams, process: Process, deadline: float | None) -> bool:
-    """Whether it had to be killed at the deadline."""
-    try:
-        streams.carry(process, deadline)
-    except TimeoutError:
-        process.kill()
-        process.wait()
-        streams.drain()
-        return True
-    return False
-
-
-def _result(
-    argv: tuple[str, ...], ended: Exit, captured: Mapping[int, Capture], duration: float, timed_out: bool
-) -> Result:
-    return Result(
-        argv=argv,
-        exit_code=ended.exit_code if not timed_out else 128 + signal.SIGKILL,
-        signal=ended.signal,
-        stdout=captured[1].value(),
-        stderr=captured[2].value(),
-        duration=duration,
-        usage=ended.usage,
-        oom_killed=ended.oom_killed,
-        timed_out=timed_out,
-        truncated=any(capture.truncated for capture in captured.values()),
-        degraded=ended.degraded,
-    )

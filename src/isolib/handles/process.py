@@ -11,10 +11,11 @@ from typing import Protocol
 import msgspec
 
 from isolib.errors import KernelError
+from isolib.handles.cgroup import CGroup
 from isolib.linux import spawn as linux
 
 WALL = 0x40000000  # wait(2): init's exit signal is 0, so it is a "clone child"
-COMMAND_SIGNAL, COMMAND_PIDFD = 1, 2
+COMMAND_SIGNAL, COMMAND_PIDFD, COMMAND_KILL = 1, 2, 3
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,10 @@ class Process:
         self.stderr: int | None = None
         self.received: dict[str, int] = {}  # descriptors that init sent, by name
         self.ends_with: list[Closing] = []
+        self.group: CGroup | None = None
+        self.range_map = False  # whether more than the caller's own id exists inside
+        self.kill_tree: Callable[[], None] | None = None  # of one that entered a container: by its group
+        self.owns_tree = True  # a PID namespace ends with init; False: init kills what it started
         self.amend: Callable[[Exit], Exit] = lambda exit_: exit_  # what the group knows of the end
         self._pidfd, self._channel = pidfd, channel
         self._owner = os.getpid()
@@ -126,7 +131,7 @@ class Process:
             rest = None if deadline is None else max(0.0, deadline - time.monotonic())
             event = linux.next_event(self._channel, self._pidfd, rest)
             if event is None:  # init itself was killed, and the PID namespace with it
-                self._finish(Exit(signal=signal.SIGKILL, killed=self._killed))
+                self._finish(Exit(signal=int(signal.SIGKILL), killed=self._killed))
             elif event.kind == linux.EXITED:
                 usage = Usage.of(event.usage)
                 self._finish(Exit(code=event.value, signal=event.detail, usage=usage, killed=self._killed))
@@ -152,11 +157,22 @@ class Process:
                 linux.command(self._channel, COMMAND_SIGNAL, int(number))
 
     def kill(self) -> None:
-        """Kills the whole tree: init, and with it all of its PID namespace."""
-        if self._exit is None and self._owner == os.getpid():
-            self._killed = True
+        """Kills the whole tree: init, and with it all of its PID namespace.
+
+        Without a PID namespace of its own init kills its descendants one by one. One that entered a container ends with
+        its group; without a group it alone is killed, and what it started lives until the container ends.
+        """
+        if self._exit is not None or self._owner != os.getpid():
+            return
+        self._killed = True
+        if self.kill_tree is not None:
+            self.kill_tree()
+        elif self.owns_tree:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        else:
+            with contextlib.suppress(KernelError):
+                linux.command(self._channel, COMMAND_KILL)
 
     def payload_pidfd(self) -> int:
         """A pidfd of the payload itself; the caller owns it. ProcessLookupError where it has ended."""

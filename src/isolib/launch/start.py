@@ -1,18 +1,20 @@
 """From a spec to a Process: what the caller holds for it (group, ids, pipes), and his half of the first Sync."""
 
 import contextlib
+import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
 from isolib.errors import KernelError
-from isolib.handles.cgroup.group import CGroup
+from isolib.handles.cgroup import CGroup
 from isolib.handles.ids.lease import Lease
 from isolib.handles.ids.wish import hold
 from isolib.handles.ids.write import write_maps
 from isolib.handles.process import Exit, Process
 from isolib.launch.compile import compile, first_registers
+from isolib.launch.compile.story import has_range
 from isolib.launch.facts import host_facts
 from isolib.launch.plan import Plan
 from isolib.launch.resolve import resolve
@@ -20,6 +22,8 @@ from isolib.launch.spawn import Answer, spawn
 from isolib.launch.steps import Step
 from isolib.spec.container import ContainerSpec
 from isolib.spec.ids import Ids
+
+_number = itertools.count(1)
 
 # The payload's standard descriptors, as the caller has them.
 Stdio = tuple[int, int, int]
@@ -30,13 +34,14 @@ class Prepared(msgspec.Struct, frozen=True):
 
     spec: ContainerSpec
     plan: Plan
+    range_map: bool  # whether more than the caller's own id exists inside
 
 
-def prepare(spec: ContainerSpec) -> Prepared:
+def prepare(spec: ContainerSpec, *, enterable: bool = False) -> Prepared:
     """Raises SpecError with every problem of the spec, Unavailable where this host cannot; nothing was touched then."""
     host = host_facts()
     resolved, identity = resolve(spec, host)
-    return Prepared(resolved, compile(resolved, host, identity))
+    return Prepared(resolved, compile(resolved, host, identity, enterable=enterable), has_range(resolved, host))
 
 
 def start(prepared: Prepared, stdio: Stdio, group: CGroup | None = None) -> Process:
@@ -49,8 +54,10 @@ def start(prepared: Prepared, stdio: Stdio, group: CGroup | None = None) -> Proc
         lease = held.enter_context(hold(_ids(spec))) if spec.namespace("user") == "new" else None
         own = None
         if spec.limits is not None:
-            own = held.enter_context(CGroup.create(None, spec.limits, parent=group))
-        process = spawn(prepared.plan, _descriptors(spec, stdio), {"identity": _identity(own or group, lease)})
+            own = held.enter_context(CGroup.create(f"run-{next(_number)}", spec.limits, parent=group))
+        process = spawn(prepared.plan, descriptors(spec, stdio), {"identity": identity_answer(own or group, lease)})
+        process.group, process.range_map = own or group, prepared.range_map
+        process.owns_tree = spec.namespace("pid") == "new"
         process.ends_with += [held.pop_all()]
     if own is not None:
         process.amend = _amend(own)
@@ -63,14 +70,16 @@ def _ids(spec: ContainerSpec) -> Ids:
     return Ids("auto") if host_facts().privileged else Ids("self")
 
 
-def _descriptors(spec: ContainerSpec, stdio: Stdio) -> list[int]:
+def descriptors(spec: ContainerSpec, stdio: Stdio) -> list[int]:
     """What fills the registers from STDIN on (see first_registers)."""
     _, joined = first_registers(spec)
     extra = [spec.process.fds[number] for number in sorted(spec.process.fds)]
     return [*stdio, *extra, *(int(spec.namespace(kind)) for kind in sorted(joined))]
 
 
-def _identity(group: CGroup | None, lease: Lease | None) -> Answer:
+def identity_answer(group: CGroup | None, lease: Lease | None) -> Answer:
+    """The caller's half of the Sync "identity", apart from its trees."""
+
     def answer(pid: int, _step: Step) -> list[int]:
         if group is not None:
             group.add(pid)
@@ -95,8 +104,3 @@ def _amend(group: CGroup) -> Callable[[Exit], Exit]:
         return msgspec.structs.replace(exit_, usage=usage, oom_killed=bool(kills))
 
     return amend
-
-
-def pipes(wanted: Mapping[str, bool]) -> dict[str, tuple[int, int]]:
-    """(read, write) ends by name, close-on-exec."""
-    return {name: os.pipe2(os.O_CLOEXEC) for name, wish in wanted.items() if wish}

@@ -7,7 +7,7 @@ from isolib.launch.compile.mounts import user_mounts
 from isolib.launch.compile.payload import payload, terminal
 from isolib.launch.compile.root import make_root, root_trees
 from isolib.launch.compile.story import Identity, Story
-from isolib.launch.plan import NAMESPACE_FLAGS, Plan
+from isolib.launch.plan import NAMESPACE_FLAGS, Plan, flag_words
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
 
@@ -23,27 +23,31 @@ def first_registers(spec: ContainerSpec) -> tuple[int, dict[str, int]]:
     return at + len(joined), {kind: at + i for i, kind in enumerate(joined)}
 
 
-def compile(spec: ContainerSpec, host: HostFacts, identity: Identity = Identity()) -> Plan:  # noqa: A001
+def compile(  # noqa: A001
+    spec: ContainerSpec, host: HostFacts, identity: Identity = Identity(), *, enterable: bool = False
+) -> Plan:
     """The Plan of a new container. Raises SpecError with every problem, Unavailable where this host cannot.
 
     The order is the kernel's demand: ids before mounts, procfs while another is in sight, the time namespace before the
-    fork, the payload's rights given up from the weakest need to the strongest.
+    fork, the payload's rights given up from the weakest need to the strongest. ``enterable``: init hands the caller its
+    namespaces, since nobody can take them from a process that cannot be traced.
     """
     if problems := list(spec.problems()):
         raise SpecError(problems)
     _available(spec, host)
     story = Story(spec, host, identity)
     story.reserve(first_registers(spec)[0])
-    _identity(story)
+    become(story)
     _names(story)
     make_root(story, story.handed)
     show_kernel(story)
     user_mounts(story)
     hide(story)
-    _leave(story)
+    children = list_children(story)
+    _leave(story, enterable)
     if spec.terminal:
         terminal(story)
-    _fork(story)
+    story.add(steps.fork(children))
     payload(story)
     return Plan(story.flags, story.steps)
 
@@ -67,28 +71,41 @@ def _available(spec: ContainerSpec, host: HostFacts) -> None:
         raise SpecError(Problem("process.groups", "a self map knows one group: ask for ids='auto' (needs sub-ids)"))
 
 
-def _identity(story: Story) -> None:
-    """init joins its group, gets its ids, and becomes root inside. Tracing it is possible for no longer than that."""
+def become(story: Story) -> None:
+    """init joins its group, gets its ids, becomes root inside. Tracing it is possible for no longer than that."""
     _, joins = first_registers(story.spec)
-    if "user" in joins:
-        story.add(steps.setns(joins["user"], NAMESPACE_FLAGS["user"], "user"))
     trees = root_trees(story)
     first = story.take(len(trees)) if trees else steps.FIRST_FREE
     story.handed = list(range(first, first + len(trees)))
-    writable = story.new("user")  # the id map's files belong to root while init cannot be dumped (proc(5))
-    if writable:
+    new_user = story.new("user")  # the id map's files belong to root while init cannot be dumped (proc(5))
+    if new_user:
         story.add(steps.prctl("PR_SET_DUMPABLE, 1", PR_SET_DUMPABLE, 1, why="so that the caller may write the id maps"))
     story.add(steps.sync("identity", into=first, trees=trees, why="the caller: into the group, id maps, the root's trees"))
-    if writable:
+    if new_user:
         story.add(steps.prctl("PR_SET_DUMPABLE, 0", PR_SET_DUMPABLE, 0, why="nobody inside may trace init"))
+    if "user" in joins:
+        story.add(steps.setns(joins["user"], NAMESPACE_FLAGS["user"], "user", "first: it gives the right to the others"))
+    if new_user or "user" in joins:
         if story.range_map:
             story.add(steps.groups(()))
         story.add(steps.gid(0), steps.uid(0))
+    if "user" in joins and story.made:
+        story.add(steps.unshare(story.made, flag_words(story.made), "owned by the user namespace just joined"))
     for kind, register in joins.items():
         if kind != "user":
             story.add(steps.setns(register, NAMESPACE_FLAGS[kind], kind))
     if story.new("cgroup"):
         story.add(steps.unshare(NAMESPACE_FLAGS["cgroup"], "NEWCGROUP", "only now: its root is the group just joined"))
+
+
+def list_children(story: Story) -> int:
+    """The register of init's list of its children, where no PID namespace takes them with it (proc(5))."""
+    if story.new("pid"):
+        return steps.NONE
+    register = story.take()
+    why = "no PID namespace ends with init: it kills its descendants by this list"
+    story.add(steps.open_(steps.HOST, "/proc/thread-self/children", 0, register, why))
+    return register
 
 
 def _names(story: Story) -> None:
@@ -101,7 +118,7 @@ def _names(story: Story) -> None:
         story.add(steps.loopback())
 
 
-def _leave(story: Story) -> None:
+def _leave(story: Story, enterable: bool) -> None:
     """What still needs the host's /proc, then the change of root."""
     spec = story.spec
     if spec.process.oom_score_adj is not None:
@@ -115,6 +132,8 @@ def _leave(story: Story) -> None:
 
         story.add(steps.set_attributes(story.root, MOUNT_ATTR_RDONLY, 0, 0, False, "/, MOUNT_ATTR_RDONLY"))
     story.give_back(story.scratch)
+    if enterable:
+        _hand_over(story)
     story.add(steps.pivot(story.root, 1) if spec.change_root == "pivot" else steps.chroot(story.root))
     story.give_back(story.root)
 
@@ -128,5 +147,12 @@ def _offsets(spec: ContainerSpec) -> str:
     return "\n".join(lines)
 
 
-def _fork(story: Story) -> None:
-    story.add(steps.fork())
+def _hand_over(story: Story) -> None:
+    """init's namespaces become the caller's descriptors, by the names of /proc/PID/ns."""
+    for kind in NAMESPACE_FLAGS:
+        if story.spec.namespace(kind) == "host":
+            continue
+        name = f"{kind}_for_children" if kind in ("pid", "time") else kind
+        with story.borrowed() as register:
+            story.add(steps.open_(steps.HOST, f"/proc/self/ns/{name}", 0, register))
+            story.add(steps.send(register, f"ns/{kind}", "the caller enters by it"))

@@ -22,10 +22,13 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Story:
-    """What the chapters of compile() write to. ``ids``: how many ids exist inside (1 for a self map), 0 without user namespace."""
+    """What the chapters of compile() write to. ``range_map``: whether more than the caller's own id exists inside."""
 
-    def __init__(self, spec: ContainerSpec, host: HostFacts, identity: Identity) -> None:
+    def __init__(
+        self, spec: ContainerSpec, host: HostFacts, identity: Identity, range_map: bool | None = None
+    ) -> None:
         self.spec, self.host, self.identity = spec, host, identity
+        self.range_map = has_range(spec, host) if range_map is None else range_map
         self.steps: list[Step] = []
         self.degraded: list[str] = []
         self._free = list(range(steps.REGISTERS - 1, steps.FIRST_FREE - 1, -1))
@@ -41,21 +44,14 @@ class Story:
         return self.spec.namespace(kind) == "new"
 
     @property
-    def flags(self) -> int:
-        """CLONE_NEW… for clone3: all but cgroup (made once init is in its group) and time (made before the fork)."""
+    def made(self) -> int:
+        """CLONE_NEW… of what is made at once: all but cgroup (once init is in its group) and time (before the fork)."""
         return sum(NAMESPACE_FLAGS[kind] for kind in ("ipc", "mnt", "net", "pid", "user", "uts") if self.new(kind))
 
     @property
-    def range_map(self) -> bool:
-        """Whether more than the caller's own id exists inside."""
-        if not self.new("user"):
-            return True
-        ids = self.spec.ids
-        if ids is None:
-            return self.host.privileged
-        if ids.word == "maps" and ids.maps is not None:
-            return sum(row.size for row in ids.maps.gids) > 1
-        return ids.word != "self"
+    def flags(self) -> int:
+        """For clone3; nothing where a user namespace is joined, which has to own what is made (user_namespaces(7))."""
+        return 0 if isinstance(self.spec.namespace("user"), int) else self.made
 
     @property
     def mapped(self) -> bool:
@@ -86,6 +82,17 @@ class Story:
         register = self.take()
         yield register
         self.give_back(register)
+
+
+def has_range(spec: ContainerSpec, host: HostFacts) -> bool:
+    """Whether more than the caller's own id will exist inside."""
+    if spec.namespace("user") != "new":
+        return True
+    if spec.ids is None:
+        return host.privileged
+    if spec.ids.word == "maps" and spec.ids.maps is not None:
+        return sum(row.size for row in spec.ids.maps.gids) > 1
+    return spec.ids.word != "self"
 
 
 def escape(path: str) -> str:
