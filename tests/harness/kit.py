@@ -3,8 +3,8 @@
     .venv/bin/python tests/harness/kit.py DEST [FINAL]
 
 DEST then holds ``python``, ``venv`` and ``isolib``, and ``DEST/venv/bin/python`` runs the tests in ``DEST/isolib``.
-FINAL is where DEST will lie when used, if it becomes a disk image. A copy is needed because a checkout below /root is out
-of an ordinary user's reach, and so may the interpreter be, and because 9p reads many files slowly.
+FINAL is where DEST will lie when used, if it becomes a disk image. A copy is needed because a checkout below /root is
+out of an ordinary user's reach, and so may the interpreter be, and because 9p reads many files slowly.
 """
 
 import shutil
