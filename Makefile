@@ -84,8 +84,8 @@ test-v2: build ## the kernel tests on pure cgroup v2 and an older kernel, in a V
 	else echo "tests/harness/test-v2 is missing" >&2; exit 1; fi
 
 .PHONY: sanitize
-sanitize: venv build ## the kernel tests over ASan and UBSan builds of the C
-	@tools/sanitize tests/kernel tests/unit
+sanitize: venv build ## the kernel and security tests over ASan and UBSan builds of the C
+	@tools/sanitize tests/kernel tests/security -m "not slow" --deselect tests/kernel/test_harness.py
 
 .PHONY: docs
 docs: venv build ## docs/_build/html; a warning is an error
