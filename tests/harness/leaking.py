@@ -185,9 +185,9 @@ def test_network_device() -> None:
 
 @pytest.mark.needs_root
 def test_control_group() -> None:
-    r"""control groups: \+ .*/isolib-leak-\d+"""
-    group = Path(leaks.group_folders()[-1], f"isolib-leak-{os.getpid()}")
-    group.mkdir()
+    r"""control groups: \+ .*/isolib/leak@0\.\d+\.0"""
+    group = Path(leaks.group_folders()[-1], f"leak@0.{os.getpid()}.0")
+    group.mkdir(parents=True)
     atexit.register(group.rmdir)
 
 

@@ -112,25 +112,27 @@ def own_group() -> Iterable[str]:
 
 
 def groups() -> Iterator[str]:
-    """Control groups called isolib: at the top of each hierarchy, and beside and below this process's own group."""
+    """Control groups that this process made: their names end in ``@NAMESPACE.PID.START`` (handles/cgroup/owner.py)."""
+    own = f".{os.getpid()}."
     for folder in group_folders():
-        yield from (f"{folder}/{name}" for name in names(folder) if name.startswith("isolib"))
+        yield from (f"{folder}/{name}" for name in names(folder) if own in name.rpartition("@")[2])
 
 
 @cache
 def group_folders() -> list[str]:
+    """Where groups are made: a folder ``isolib`` in this process's group, or in one above it, in each hierarchy."""
     top = "/sys/fs/cgroup"
     hierarchies = [top] if os.path.exists(f"{top}/cgroup.controllers") else [f"{top}/{name}" for name in names(top)]
-    return sorted({place for hierarchy in hierarchies for place in (hierarchy, *own_places(hierarchy))})
+    return sorted(f"{place}/isolib" for hierarchy in hierarchies for place in own_places(hierarchy))
 
 
-def own_places(hierarchy: str) -> Iterator[str]:
-    """This process's own group in one hierarchy, and the group around it."""
+def own_places(hierarchy: str) -> Iterator[Path]:
+    """The top of a hierarchy, and the groups from there down to this process's own."""
     for line in read("/proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers or os.path.basename(hierarchy) in controllers.removeprefix("name=").split(","):
-            own = f"{hierarchy}{path}".rstrip("/")
-            yield from (own, os.path.dirname(own) if path != "/" else own)
+            own = Path(hierarchy + path)
+            yield from (place for place in (own, *own.parents) if Path(hierarchy) in (place, *place.parents))
 
 
 def shared_memory() -> Iterable[str]:
