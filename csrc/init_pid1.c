@@ -49,8 +49,8 @@ static void note_end(struct watch *w, long pid, int status)
 	w->status = status;
 }
 
-/* Every descendant becomes a child of the sub-reaper when its parent dies; proc(5) lists them. Each round kills all there
- * are and waits for one, until there are none. */
+/* Every descendant becomes a child of the sub-reaper when its parent dies; proc(5) lists them. Each round kills all
+ * there are and waits for one, until there are none. */
 static void kill_children(struct watch *w)
 {
 	char list[4096];
@@ -184,8 +184,8 @@ static void close_passed(struct machine *m, int kept)
 			sys(close, m->registers[i]);
 }
 
-/* Fork n[0]=register of /proc/thread-self/children where no PID namespace ends with init, or REG_NONE. The steps after it are the payload's; init's walk ends here.
- * A pipe that closes with the payload's exec tells that it started. */
+/* Fork n[0]=register of /proc/thread-self/children where no PID namespace ends with init, or REG_NONE. The steps after
+ * it are the payload's; init's walk ends here. A pipe that closes with the payload's exec tells that it started. */
 long do_fork(struct machine *m, const struct wire_step *s)
 {
 	struct watch w = {.children = s->n[0] == REG_NONE ? -1 : reg(m, s->n[0])};
@@ -196,13 +196,15 @@ long do_fork(struct machine *m, const struct wire_step *s)
 	if (pid < 0)
 		return pid;
 	pid = sys(clone, SIGCHLD_, 0, 0, 0, 0);
-	if (pid <= 0) {
+	if (pid == 0) {
 		sys(close, ends[0]);
-		if (pid < 0)
-			sys(close, ends[1]);
-		return pid;
+		return set_reg(m, REG_EXEC_PIPE, ends[1]); /* in a register, do_fds keeps it */
 	}
 	sys(close, ends[1]);
+	if (pid < 0) {
+		sys(close, ends[0]);
+		return pid;
+	}
 	close_passed(m, (int)s->n[0]);
 	sys(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	w.payload = (int)pid;

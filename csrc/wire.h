@@ -26,7 +26,16 @@ struct wire_step {
 _Static_assert(sizeof(struct wire_step) == 64, "launch/wire.py packs 64 bytes");
 
 /* Registers hold descriptors. These come from the caller; steps fill the ones above. */
-enum { REG_CHANNEL = 0, REG_CALLER = 1, REG_STDIN = 2, REG_STDOUT = 3, REG_STDERR = 4, REG_NONE = -1, REG_HOST = -100 };
+enum {
+	REG_CHANNEL = 0,
+	REG_CALLER = 1,
+	REG_STDIN = 2,
+	REG_STDOUT = 3,
+	REG_STDERR = 4,
+	REG_EXEC_PIPE = 127,
+	REG_NONE = -1,
+	REG_HOST = -100
+};
 
 enum event_kind { EVENT_SYNC = 1, EVENT_FD, EVENT_FAILED, EVENT_STARTED, EVENT_EXITED };
 
