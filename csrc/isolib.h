@@ -46,6 +46,9 @@ int iso_ns_owner(int fd);
 int iso_ns_parent(int fd);
 int iso_ns_owner_uid(int fd, uint32_t *uid);
 
+/* cgroup: one write of a file */
+int iso_write_file(int dir, const char *path, const void *text, size_t len);
+
 /* bpf: programs of a cgroup, by type of program and of attachment */
 int iso_bpf_load(unsigned type, const void *insns, unsigned count);
 int iso_bpf_attach(int group, int program, unsigned type);

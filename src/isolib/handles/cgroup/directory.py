@@ -7,6 +7,7 @@ from errno import ENODEV, ENOENT, ENOTSUP
 from isolib.errors import KernelError
 from isolib.handles.cgroup.hierarchy import Hierarchy
 from isolib.handles.cgroup.hints import hint
+from isolib.linux.cgroup import write_file
 
 
 class Directory:
@@ -38,14 +39,9 @@ class Directory:
 
     def write(self, file: str, text: str) -> None:
         """One write, as these files want it. Raises KernelError."""
-        try:
-            fd = self.open(file, os.O_WRONLY)
-            try:
-                os.write(fd, text.encode())
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise self.error(error, "write", file, text) from None
+        path = f"{self.path}/{file}" if self.path else file
+        if number := write_file(self.hierarchy.fd, path, text):
+            raise self.error(OSError(number, ""), "write", file, text)
 
     def read(self, file: str) -> str | None:
         """The text without its last newline; None where there is no such file. Raises KernelError."""
@@ -75,10 +71,13 @@ class Directory:
     def make(self) -> None:
         """Make the group. Raises OSError, FileExistsError among them."""
         os.mkdir(self.path, 0o755, dir_fd=self.hierarchy.fd)
-        if self.hierarchy.version == 1 and "cpuset" in self.hierarchy.controllers:
-            # A new cpuset of v1 is empty, and lets nobody in before both are set (cpuset(7)).
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                self.write(file, self.parent.read(file) or "")
+        if self.hierarchy.needs_filling(self.path):
+            self.fill_cpuset()
+
+    def fill_cpuset(self) -> None:
+        """A new cpuset of v1 is empty, and lets nobody in before both are set (cpuset(7)). Raises KernelError."""
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            self.write(file, self.parent.read(file) or "")
 
     def remove(self) -> None:
         """Remove the empty group. Raises OSError, EBUSY where processes or groups are in it."""

@@ -1,13 +1,12 @@
 """In which directories a group is to be made, one a hierarchy: what its limits need, what is counted, what kills it."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from isolib.errors import KernelError, Problem, SpecError, Unavailable
 from isolib.handles.cgroup import names
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.hierarchy import Hierarchy, hierarchies
-from isolib.handles.cgroup.home import enable, home
+from isolib.handles.cgroup.home import Folders, enable, home, known_folders
 from isolib.handles.cgroup.owner import own_mark
 from isolib.handles.cgroup.sweep import sweep_folder
 
@@ -18,15 +17,17 @@ _REMEDY = "become root, or have a group delegated (systemd: a unit with Delegate
 _swept: set[tuple[str, str]] = set()
 
 
-class Folders(NamedTuple):
-    """The directories; and whether a group in them is this process's without a mark of its own."""
-
-    directories: list[Directory]
-    owned: bool
-
-
 def folders(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Folders:
     """Raises Unavailable for a controller that is not to be had, SpecError for a parent that is no path."""
+    if parent is not None:
+        return _look(needed, counted, parent)
+    key = (frozenset(needed), tuple(counted))
+    if key not in known_folders:
+        known_folders[key] = _look(needed, counted, None)
+    return known_folders[key]
+
+
+def _look(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Folders:
     if isinstance(parent, str):
         _check_path(parent)
     needed = set(needed)

@@ -8,7 +8,7 @@ from errno import EACCES, EPERM, ESRCH
 from typing import Self
 
 from isolib.errors import Conflict, KernelError, NotFound, Problem, SpecError
-from isolib.handles.cgroup import ending, freezer, io, layout, making, names, reach
+from isolib.handles.cgroup import applying, ending, freezer, layout, making, names, reach
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.events import Events, GroupEvents, read_events
 from isolib.handles.cgroup.frame import Read, Version
@@ -58,7 +58,7 @@ class CGroup:
         Raises SpecError, AlreadyExists, Unavailable (what this host or user cannot, with the remedy), KernelError; then
         nothing is left of it.
         """
-        problems = [*names.problems(name), *(limits.problems() if limits else ())]
+        problems = [*names.problems(name), *applying.problems_of(limits)]
         if problems:
             raise SpecError(problems)
         above = parent._places if isinstance(parent, CGroup) else parent
@@ -164,7 +164,7 @@ class CGroup:
         """Change the limits that are given, leave the others. Raises SpecError, Unavailable, KernelError."""
         if problems := list(limits.problems()):
             raise SpecError(problems)
-        making.apply(self._places, io.resolve(limits))
+        applying.change(self._places, limits)
 
     def __getitem__(self, file: str) -> str:
         """The text of a file by its own name, ``group["memory.high"]``. Raises NotFound."""

@@ -61,9 +61,19 @@ class Hierarchy:
         self.root, self.controllers, self.own = mount.root, frozenset(controllers), own
         # Kept as long as the process lives: groups are reached from here, so a mount or a chroot later cannot mislead.
         self.fd = fd
+        self._fills = mount.version == 1 and "cpuset" in self.controllers
+        self._filled: str | None = None
 
     def __repr__(self) -> str:
         return f"<cgroup v{self.version} at {self.point}: {' '.join(sorted(self.controllers))}>"
+
+    def needs_filling(self, path: str) -> bool:
+        """Whether a new group here is a cpuset of v1 that its parent does not fill by itself."""
+        return self._fills and (self._filled is None or not path.startswith(self._filled))
+
+    def set_filled(self, path: str) -> None:
+        """Groups below this one are filled by it (cgroup.clone_children)."""
+        self._filled = f"{path}/"
 
     def below(self, path: str) -> str | None:
         """A path of /proc/PID/cgroup, relative to the mount; None for a group that the mount does not show."""

@@ -56,6 +56,13 @@ class Found(NamedTuple):
     reason: str = ""
 
 
+class Folders(NamedTuple):
+    """The directories in which to make a group; and whether it is this process's there without a mark of its own."""
+
+    directories: list[Directory]
+    owned: bool
+
+
 def enable(directory: Directory, controllers: Iterable[str]) -> None:
     """Enable controllers for the children of a v2 group. Raises KernelError."""
     there = (directory.read("cgroup.subtree_control") or "").split()
@@ -64,6 +71,8 @@ def enable(directory: Directory, controllers: Iterable[str]) -> None:
 
 
 _homes: dict[Hierarchy, Found] = {}
+# By what a group needs and counts; see folders.py.
+known_folders: dict[object, Folders] = {}
 
 
 def home(hierarchy: Hierarchy, wanted: Iterable[str] = ()) -> Found:
@@ -91,6 +100,7 @@ def forget() -> None:
         if found.home:
             atexit.unregister(tidy)
     _homes.clear()
+    known_folders.clear()
 
 
 def find(hierarchy: Hierarchy, wanted: Iterable[str]) -> Found:
@@ -121,6 +131,10 @@ def _try(above: Directory, wanted: Iterable[str]) -> "Home | str":
     home = Home(above.below(FOLDER))
     if above.hierarchy.version == 2:
         home.enable(wanted)
+    elif above.hierarchy.needs_filling(home.directory.path):
+        home.directory.fill_cpuset()
+        home.directory.write("cgroup.clone_children", "1")  # cgroups.rst of v1, section 2.1: children are filled
+        above.hierarchy.set_filled(home.directory.path)
     return home
 
 

@@ -1,0 +1,10 @@
+"""One write of a file of a cgroup, by the descriptor of its hierarchy."""
+
+from isolib.linux.door import lib
+
+
+def write_file(directory: int, path: str, text: str) -> int:
+    """Open, write, close: 0, or the errno of what failed. EINTR cannot be: these files never wait for long."""
+    raw = text.encode()
+    result: int = lib.iso_write_file(directory, path.encode("utf-8", "surrogateescape"), raw, len(raw))
+    return -result if result < 0 else 0
