@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Unavailable as Unavailable,
     )
     from isolib.handles.cgroup import CGroup as CGroup
-    from isolib.handles.namespace import Namespace as Namespace
     from isolib.handles.process import Exit as Exit, Process as Process, Usage as Usage
     from isolib.image.image import Image as Image
     from isolib.launch.plan import Plan as Plan
@@ -56,7 +55,6 @@ _NAMES = {
     "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound "
     "Problem SpecError StepError Unavailable",
     "isolib.handles.cgroup": "CGroup",
-    "isolib.handles.namespace": "Namespace",
     "isolib.handles.process": "Exit Process Usage",
     "isolib.image.image": "Image",
     "isolib.launch.plan": "Plan",
