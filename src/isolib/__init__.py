@@ -8,6 +8,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # as type checkers know it; importing typing for it would be most of what this module costs
 if TYPE_CHECKING:
     from isolib.engine.container import Container as Container
+    from isolib.engine.namespace import Namespace as Namespace
     from isolib.engine.result import Result as Result
     from isolib.engine.run import (
         DISCARD as DISCARD,
@@ -50,6 +51,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "isolib.engine.container": "Container",
+    "isolib.engine.namespace": "Namespace",
     "isolib.engine.result": "Result",
     "isolib.engine.run": "DISCARD INHERIT PIPE plan prepared run spawn",
     "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound "
