@@ -16,7 +16,7 @@ from isolib.spec.limits import PERIOD, Limits
 
 
 class Order(NamedTuple):
-    """The controllers that limits need and the files that a new group gets; writes is None: they depend on the group."""
+    """The controllers that limits need and the files that a new group gets; writes None: it depends on the group."""
 
     limits: Limits
     needed: frozenset[str]
