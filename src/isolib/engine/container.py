@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import msgspec
 
 from isolib.engine.carry import carried, wired
 from isolib.engine.result import Result
-from isolib.engine.run import Command, prepared_spec
+from isolib.engine.run import Options, Wishes, command_spec, spec
 from isolib.engine.streams import DISCARD, PIPE, Sink, Source
 from isolib.errors import Conflict, ExitError, Unavailable
 from isolib.handles.cgroup import CGroup
@@ -17,8 +18,6 @@ from isolib.image.image import Image
 from isolib.launch.enter import Target, enter, prepare_enter
 from isolib.launch.start import prepare, start
 from isolib.spec.container import ContainerSpec
-from isolib.spec.limits import Limits
-from isolib.spec.mounts import Mount
 from isolib.spec.process import ProcessOptions
 from isolib.spec.security import Security
 
@@ -26,8 +25,8 @@ from isolib.spec.security import Security
 class Container:
     """A running command that others can join. Ends on leaving the block, on an exception, on kill -9 of this process.
 
-    ``process`` is the command's; ``group`` its cgroup, where limits were asked for. Output goes to ``stdout``, ``stderr``
-    as in `isolib.run`, without a callable; the default discards it.
+    ``process`` is the command's; ``group`` its cgroup, where limits were asked for. Output goes to ``stdout``,
+    ``stderr`` as in `isolib.run`, without a callable; the default discards it.
     """
 
     def __init__(
@@ -35,20 +34,15 @@ class Container:
         image: Image | ContainerSpec | None,
         argv: Sequence[str | os.PathLike[str]] = (),
         *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: int | str | None = None,
-        mounts: Sequence[Mount] = (),
-        limits: Limits | None = None,
-        security: Security | None = None,
-        network: str = "none",
         stdin: Source = None,
         stdout: Sink = DISCARD,
         stderr: Sink = DISCARD,
+        **options: Unpack[Options],
     ) -> None:
-        words = {"env": env, "cwd": cwd, "user": user, "mounts": mounts, "limits": limits, "security": security}
-        command: Command = image if isinstance(image, ContainerSpec) else argv
-        self.spec = prepared_spec(command, image=None if isinstance(image, ContainerSpec) else image, network=network, **words)  # type: ignore[arg-type]
+        if not isinstance(image, ContainerSpec):
+            self.spec = spec(argv, image=image, **options)
+        else:
+            self.spec = command_spec(image, Wishes(**options))  # type: ignore[typeddict-item]
         self._sinks = (stdin, stdout, stderr)
         self._process: Process | None = None
 
@@ -100,12 +94,15 @@ class Container:
         It gets the container's environment and rights, changed by what is given. A timeout kills all that the command
         started, by a group of its own below the container's: Unavailable where the container has none (give it limits).
         """
-        spec = self._exec_spec(argv, env, cwd, user, security)
+        wanted = self._exec_spec(argv, env, cwd, user, security)
         if timeout is not None and self.group is None:
-            raise Unavailable("a timeout that kills all that was started inside", "give the container limits=, so that it has a cgroup")
+            raise Unavailable(
+                "a timeout that kills all that was started inside",
+                "give the container limits=, so that it has a cgroup",
+            )
         began = time.monotonic()
         deadline = None if timeout is None else began + timeout
-        result = carried(spec.argv, lambda stdio: self._enter(spec, stdio), (stdin, stdout, stderr), deadline)
+        result = carried(wanted.argv, lambda stdio: self._enter(wanted, stdio), (stdin, stdout, stderr), deadline)
         if check and not result.ok:
             raise ExitError(result)
         return result
@@ -125,9 +122,9 @@ class Container:
         stderr: Sink = PIPE,
     ) -> Process:
         """As `exec`, but returns the live Process."""
-        spec = self._exec_spec(argv, env, cwd, user, security)
-        spec = msgspec.structs.replace(spec, terminal=terminal, process=process or ProcessOptions())
-        return wired(stdin, stdout, stderr, lambda stdio: self._enter(spec, stdio))
+        wanted = self._exec_spec(argv, env, cwd, user, security)
+        wanted = msgspec.structs.replace(wanted, terminal=terminal, process=process or ProcessOptions())
+        return wired(stdin, stdout, stderr, lambda stdio: self._enter(wanted, stdio))
 
     def _exec_spec(
         self,
@@ -150,7 +147,7 @@ class Container:
             limits=None,
         )
 
-    def _enter(self, spec: ContainerSpec, stdio: tuple[int, int, int]) -> Process:
+    def _enter(self, wanted: ContainerSpec, stdio: tuple[int, int, int]) -> Process:
         own = self.process
         if own.poll() is not None:
             raise Conflict("the container's command has ended, and the container with it")
@@ -159,7 +156,7 @@ class Container:
         )
         group = own.group.child(f"exec-{time.monotonic_ns():x}") if own.group is not None else None
         try:
-            process = enter(prepare_enter(spec, target), stdio, group)
+            process = enter(prepare_enter(wanted, target), stdio, group)
         except BaseException:
             if group is not None:
                 group.close()

@@ -6,7 +6,8 @@ from isolib.handles.process import Usage
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """``exit_code`` as a shell has it (128 + signal); ``stdout``, ``stderr`` what was captured; ``duration`` in seconds.
+    """``exit_code`` as a shell has it (128 + signal); ``stdout``, ``stderr`` what was captured; ``duration`` in
+    seconds.
 
     ``truncated``: more was written than the capture limit keeps. ``timed_out``: the tree was killed for it.
     ``oom_killed``: its group ran out of memory. ``degraded``: what `Security.best_effort` left out.

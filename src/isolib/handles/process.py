@@ -19,7 +19,8 @@ COMMAND_SIGNAL, COMMAND_PIDFD, COMMAND_KILL = 1, 2, 3
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payload and all its descendants used: getrusage(2) as init saw it, and the group's peak where there is one.
+    """What the payload and all its descendants used: getrusage(2) as init saw it, and the group's peak where there is
+    one.
 
     ``memory_peak`` in bytes: of the group with limits, else of the largest single process.
     """
@@ -81,7 +82,8 @@ class Closing(Protocol):
 
 
 class Process:
-    """A started command. ``pid`` is init's, outside. The object owns it: closed, collected or its caller dead, the tree ends.
+    """A started command. ``pid`` is init's, outside. The object owns it: closed, collected or its caller dead, the tree
+    ends.
 
     ``fileno()`` polls readable when there is news; ``stdin``, ``stdout``, ``stderr`` are descriptors of pipes, or None.
     """

@@ -31,5 +31,7 @@ class Image(msgspec.Struct, frozen=True):
     def directory(
         cls, *layers: str | os.PathLike[str], writes: Literal["discard", "keep", "deny"] = "discard"
     ) -> "Image":
-        """Directories as a root, the lowest first. ``writes``: "discard" (a throw-away layer on top), "keep", "deny"."""
+        """Directories as a root, the lowest first. ``writes``: "discard" (a throw-away layer on top), "keep",
+        "deny".
+        """
         return cls(DirectoryRoot(tuple(os.path.abspath(layer) for layer in layers), writes))

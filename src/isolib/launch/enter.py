@@ -26,8 +26,8 @@ from isolib.spec.host import HostFacts
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where to enter: the namespaces by kind (descriptors of the owner of this value), the group, and whether its id map
-    has more than one id."""
+    """Where to enter: the namespaces by kind (descriptors of the owner of this value), the group, and whether its id
+    map has more than one id."""
 
     namespaces: dict[str, int]
     range_map: bool
@@ -87,7 +87,9 @@ def _file_inside(spec: ContainerSpec, target: Target, path: str) -> str | None:
     story.reserve(first_registers(spec)[0])
     become(story)
     root, found = story.take(), story.take()
-    story.add(steps.open_(steps.HOST, "/", os.O_PATH, root), steps.open_(root, path, os.O_NONBLOCK | os.O_NOCTTY, found))
+    story.add(
+        steps.open_(steps.HOST, "/", os.O_PATH, root), steps.open_(root, path, os.O_NONBLOCK | os.O_NOCTTY, found)
+    )
     story.add(steps.send(found, path))
     try:
         with spawn(Plan(0, story.steps), descriptors(spec, (0, 0, 0))) as process:

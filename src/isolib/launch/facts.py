@@ -18,11 +18,12 @@ ALL = sum(NAMESPACE_FLAGS[kind] for kind in ("ipc", "mnt", "net", "pid", "user",
 PR_SET_DUMPABLE = 4
 
 REMEDIES = {
-    "user namespace": "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and on Ubuntu "
-    "24.04 kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile for this program",
-    "procfs": "the host's /proc is partly covered, so the kernel allows no new one: uncover it, or share the PID namespace",
+    "user namespace": "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and on "
+    "Ubuntu 24.04 kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile for this program",
+    "procfs": "the host's /proc is partly covered, so the kernel allows no new one: uncover it, or share the PID "
+    "namespace",
     "overlay": "overlay in a user namespace needs Linux 5.11",
-    "overlay on tmpfs": "tmpfs holds overlay's user.* attributes from Linux 6.6 on; before, writes go to a directory on disk",
+    "overlay on tmpfs": "tmpfs holds overlay's user.* attributes from Linux 6.6 on; before, writes go to disk",
     "time namespace": "needs Linux 5.6 with CONFIG_TIME_NS",
     "id-mapped /": "needs privilege, Linux 5.12, and a filesystem with id-mapped mounts (ext4, xfs, btrfs, …) at /",
     "sub-ids": "add the user to /etc/subuid and /etc/subgid, and install newuidmap (package uidmap)",
@@ -39,7 +40,9 @@ def _facts_of(pid: int) -> HostFacts:
 
 
 def host_facts() -> HostFacts:
-    """The facts about this host and caller, tried out once in a process; home and working directory are the current ones."""
+    """The facts about this host and caller, tried out once in a process; home and working directory are the current
+    ones.
+    """
     return msgspec.structs.replace(_facts_of(os.getpid()), cwd=_cwd(), home=os.environ.get("HOME") or "/")
 
 
@@ -75,7 +78,10 @@ def _trials() -> list[tuple[str, list[Step]]]:
     overlay = "lowerdir=%40/a,upperdir=%40/b/c,workdir=%40/b/d,userxattr"
     dirs = [steps.mkdir(40, name) for name in ("a/x", "b/c", "b/d", "m")]
     return [
-        ("user namespace", [steps.propagate(mount.MS_REC | mount.MS_PRIVATE, "/"), steps.mount_new("tmpfs", [], 0, 40)]),
+        (
+            "user namespace",
+            [steps.propagate(mount.MS_REC | mount.MS_PRIVATE, "/"), steps.mount_new("tmpfs", [], 0, 40)],
+        ),
         ("procfs", [steps.mount_new("proc", [], 0, 41)]),
         ("sysfs", [steps.mount_new("sysfs", [], mount.MOUNT_ATTR_RDONLY, 42)]),
         ("mqueue", [steps.mount_new("mqueue", [], 0, 43)]),
@@ -207,7 +213,9 @@ def _probe() -> HostFacts:
     landlock = mount.landlock_abi()
     if not landlock:
         missing["Landlock"] = "landlock_create_ruleset: not available"
-    texts = tuple((name, f"{reason}; {REMEDIES[name]}" if name in REMEDIES else reason) for name, reason in missing.items())
+    texts = tuple(
+        (name, f"{reason}; {REMEDIES[name]}" if name in REMEDIES else reason) for name, reason in missing.items()
+    )
     return HostFacts(
         uid=os.geteuid(),
         gid=os.getegid(),
@@ -226,6 +234,8 @@ def _probe() -> HostFacts:
         landlock=landlock,
         mounts=_mounts(),
         entries=_entries(),
-        devices=tuple(name for name in ("full", "null", "random", "tty", "urandom", "zero") if os.path.exists(f"/dev/{name}")),
+        devices=tuple(
+            name for name in ("full", "null", "random", "tty", "urandom", "zero") if os.path.exists(f"/dev/{name}")
+        ),
         missing=texts,
     )

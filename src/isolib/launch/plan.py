@@ -25,7 +25,9 @@ def flag_words(flags: int) -> str:
 
 
 class Plan:
-    """An immutable list of steps behind a clone with ``flags`` (CLONE_NEW…). The same Plan can be spawned many times."""
+    """An immutable list of steps behind a clone with ``flags`` (CLONE_NEW…). The same Plan can be spawned many
+    times.
+    """
 
     def __init__(self, flags: int, steps: Sequence[Step]) -> None:
         self.flags = flags

@@ -26,7 +26,9 @@ def resolve(spec: ContainerSpec, host: HostFacts) -> tuple[ContainerSpec, Identi
     identity = lookup(spec, problems)
     if problems:
         raise SpecError(problems)
-    mounts = tuple(mount for mount in spec.mounts if not (isinstance(mount, Bind) and mount.optional and _absent(mount)))
+    mounts = tuple(
+        mount for mount in spec.mounts if not (isinstance(mount, Bind) and mount.optional and _absent(mount))
+    )
     cwd = spec.cwd or (_seen_cwd(spec, host) if isinstance(spec.root, HostRoot) else "/")
     return msgspec.structs.replace(spec, mounts=mounts, cwd=cwd), identity
 
@@ -38,7 +40,9 @@ def _absent(bind: Bind) -> bool:
 def _missing(spec: ContainerSpec) -> Iterator[Problem]:
     for i, mount in enumerate(spec.mounts):
         if isinstance(mount, Bind) and not mount.optional and _absent(mount):
-            yield Problem(f"mounts[{i}].source", f"{os.fspath(mount.source)!r} does not exist: create it, or use optional=True")
+            yield Problem(
+                f"mounts[{i}].source", f"{os.fspath(mount.source)!r} does not exist: create it, or use optional=True"
+            )
     if isinstance(spec.root, DirectoryRoot):
         for i, layer in enumerate(spec.root.layers):
             if not os.path.isdir(layer):

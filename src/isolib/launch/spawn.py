@@ -20,8 +20,7 @@ from isolib.handles.process import WALL, Process
 from isolib.launch.hints import hint
 from isolib.launch.plan import Plan, flag_words
 from isolib.launch.steps import Step, Tree
-from isolib.linux import mount
-from isolib.linux import spawn as linux
+from isolib.linux import mount, spawn as linux
 
 # Given init's pid and the Sync's step: what to hand over. spawn() closes the descriptors once they are sent.
 Answer = Callable[[int, Step], list[int]]
@@ -67,9 +66,7 @@ def failure(plan: Plan, index: int, number: int) -> StepError:
         step = Step("sync", subject="the plan")
         return StepError(number, step=step, index=index, call="mmap", subject="the plan")
     step = plan.steps[index]
-    return StepError(
-        number, step=step, index=index, call=step.call, subject=step.subject, hint=hint(step.call, number)
-    )
+    return StepError(number, step=step, index=index, call=step.call, subject=step.subject, hint=hint(step.call, number))
 
 
 def _answer(process: Process, step: Step, answers: Mapping[str, Answer]) -> None:
@@ -120,7 +117,9 @@ def _open_tree(tree: Tree, userns: int) -> int:
         if tree.owner is not None:
             os.close(fd)
             number = error.errno or 0
-            raise KernelError(number, "mount_setattr", f"{tree.path}, MOUNT_ATTR_IDMAP", hint("mount_setattr", number)) from None
+            raise KernelError(
+                number, "mount_setattr", f"{tree.path}, MOUNT_ATTR_IDMAP", hint("mount_setattr", number)
+            ) from None
     return fd
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 from collections.abc import Callable
 
 import msgspec
@@ -30,7 +29,9 @@ Stdio = tuple[int, int, int]
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A spec that was resolved and compiled once; started any number of times, it costs system calls and little else."""
+    """A spec that was resolved and compiled once; started any number of times, it costs system calls and little
+    else.
+    """
 
     spec: ContainerSpec
     plan: Plan

@@ -139,7 +139,9 @@ def prctl(name: str, option: int, *arguments: int, why: str = "") -> Step:
 
 
 def setns(register: int, kind: int, subject: str, why: str = "") -> Step:
-    """Joins the namespace(s) that a register holds; kind is CLONE_NEW… flags (setns(2); with a pidfd: several at once)."""
+    """Joins the namespace(s) that a register holds; kind is CLONE_NEW… flags (setns(2); with a pidfd: several at
+    once).
+    """
     return Step("setns", (register, kind), (), subject, why)
 
 
@@ -246,7 +248,9 @@ def chdir(path: str) -> Step:
 
 
 def fork(children: int = NONE) -> Step:
-    """The payload's process; ``children`` is the register of init's own list of them, where no PID namespace ends with it."""
+    """The payload's process; ``children`` is the register of init's own list of them, where no PID namespace ends
+    with it.
+    """
     return Step("fork", (children,), (), "", "what follows is the payload's; init stays to reap and report")
 
 

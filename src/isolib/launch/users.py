@@ -87,6 +87,8 @@ def _read(top: str, path: str) -> str | None:
 
 
 def read_regular(fd: int) -> str | None:
-    """The text of an open regular file, of at most MAX bytes; closes it. None for anything else that a root may hold."""
+    """The text of an open regular file, of at most MAX bytes; closes it. None for anything else that a root may
+    hold.
+    """
     with os.fdopen(fd, "rb") as file:
         return file.read(MAX).decode("utf-8", "surrogateescape") if S_ISREG(os.fstat(fd).st_mode) else None

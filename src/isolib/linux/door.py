@@ -3,8 +3,7 @@
 import errno
 from typing import Any, Final
 
-from isolib._isolib import ffi as _ffi
-from isolib._isolib import lib as _lib
+from isolib._isolib import ffi as _ffi, lib as _lib
 from isolib.errors import KernelError
 
 ffi: Final[Any] = _ffi

@@ -21,7 +21,9 @@ _caller: tuple[int, int] = (0, -1)
 
 
 class Event(NamedTuple):
-    """What init said: kind, the step it stands at, value and detail, usage (see wire.h), descriptors that came along."""
+    """What init said: kind, the step it stands at, value and detail, usage (see wire.h), descriptors that came
+    along.
+    """
 
     kind: int
     step: int
@@ -106,7 +108,7 @@ def next_event(channel: int, pidfd: int, timeout: float | None = None) -> Event 
         raise TimeoutError
     if check(got, "recvmsg") == 0:
         return None
-    usage = (event.utime, event.stime, event.maxrss, event.minflt, event.majflt)
+    usage: tuple[int, ...] = (event.utime, event.stime, event.maxrss, event.minflt, event.majflt)
     usage += (event.inblock, event.oublock, event.nvcsw, event.nivcsw)
     return Event(event.kind, event.step, event.value, event.detail, usage, list(fds[0 : nfds[0]]))
 

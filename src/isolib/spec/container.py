@@ -86,7 +86,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         parts = {"root": self.root, "limits": self.limits, "security": self.security, "process": self.process}
         for name, part in (*parts.items(), ("ids", self.ids), ("scratch", self.scratch)):
             if part is not None:
-                yield from part.problems(f"{where}{name}")  # type: ignore[attr-defined]
+                yield from part.problems(f"{where}{name}")
 
 
 def _argv_problems(where: str, argv: tuple[str, ...]) -> Iterator[Problem]:
@@ -140,7 +140,9 @@ def _mount_problems(where: str, mounts: tuple[Mount, ...]) -> Iterator[Problem]:
             yield Problem(f"{place}.target", f"{mount.path!r} is mounts[{seen[mount.path]}]'s target already")
         seen.setdefault(mount.path, i)
         if not isinstance(mount, Symlink) and mount.path in ("/proc", "/sys", "/dev") and not isinstance(mount, Bind):
-            yield Problem(f"{place}.target", f"{mount.path} is the kernel's; mount below it, or bind the host's over it")
+            yield Problem(
+                f"{place}.target", f"{mount.path} is the kernel's; mount below it, or bind the host's over it"
+            )
 
 
 def _namespace_problems(where: str, namespaces: Mapping[str, Where]) -> Iterator[Problem]:

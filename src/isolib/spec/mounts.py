@@ -38,16 +38,16 @@ def _size_problems(where: str, size: Size) -> Iterator[Problem]:
 class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file or directory of the host at ``target`` (default: the same path), with everything mounted below it.
 
-    ``readonly`` holds for all mounts below, too (mount_setattr(2), Linux 5.12). ``optional``: no error where the source is
-    missing. ``owner``: with "inside", files keep their owners' numbers inside, so that root's new files are the caller's on
-    the host; with "host" ownership is shown as it is. None: "inside" where the filesystem can (id-mapped mounts, Linux
-    5.12), else "host". ``options``: nosuid nodev noexec noatime nodiratime nosymfollow. A relative source is taken from
-    the caller's working directory.
+    ``readonly`` holds for all mounts below, too (mount_setattr(2), Linux 5.12). ``optional``: no error where the source
+    is missing. ``owner``: with "inside", files keep their owners' numbers inside, so that root's new files are the
+    caller's on the host; with "host" ownership is shown as it is. None: "inside" where the filesystem can (id-mapped
+    mounts, Linux 5.12), else "host". ``options``: nosuid nodev noexec noatime nodiratime nosymfollow. A relative
+    source is taken from the caller's working directory.
     """
 
     source: str | os.PathLike[str]
     target: str | None = None
-    readonly: bool = msgspec.field(default=False)
+    readonly: bool = False
     optional: bool = False
     recursive: bool = True
     owner: Literal["inside", "host"] | None = None
@@ -71,7 +71,9 @@ class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tmpfs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An empty filesystem in memory at ``target``. ``size``: bytes, or text as "64M"; None: half of the memory (tmpfs(5))."""
+    """An empty filesystem in memory at ``target``. ``size``: bytes, or text as "64M"; None: half of the memory
+    (tmpfs(5)).
+    """
 
     target: str
     size: Size | None = None

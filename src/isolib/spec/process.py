@@ -8,12 +8,10 @@ import msgspec
 from isolib.errors import Problem
 
 # getrlimit(2); the numbers are the same on x86_64 and aarch64 (asm-generic/resource.h).
-RLIMITS = {
-    name: number
-    for number, name in enumerate(
-        "cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime".split()
-    )
-}
+_IN_ORDER = """
+    cpu fsize data stack core rss nproc nofile memlock as locks sigpending msgqueue nice rtprio rttime
+"""
+RLIMITS = {name: number for number, name in enumerate(_IN_ORDER.split())}
 UNLIMITED = 2**64 - 1
 POLICIES = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}
 IO_CLASSES = {"none": 0, "realtime": 1, "best-effort": 2, "idle": 3}
@@ -45,8 +43,10 @@ def _rlimit_problems(where: str, name: object, value: object) -> Iterator[Proble
 
 
 class Scheduling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """sched(7), ioprio_set(2). ``policy`` other, batch, idle, fifo, rr or deadline; ``priority`` 1 to 99 for fifo and rr;
-    ``nice`` -20 to 19; ``io`` an I/O class with ``io_level`` 0 to 7; ``cpus`` that it may run on; deadline's times in ns."""
+    """sched(7), ioprio_set(2). ``policy`` other, batch, idle, fifo, rr or deadline; ``priority`` 1 to 99 for fifo and
+    rr; ``nice`` -20 to 19; ``io`` an I/O class with ``io_level`` 0 to 7; ``cpus`` that it may run on; deadline's times
+    in ns.
+    """
 
     policy: str = "other"
     priority: int = 0
@@ -109,7 +109,9 @@ class ProcessOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def user_name_problems(where: str, name: object) -> Iterator[Problem]:
-    """A user or group as a number of 0 to 4294967294, or as a name that passwd(5) could hold; "+1", "0x1", " 1" are neither."""
+    """A user or group as a number of 0 to 4294967294, or as a name that passwd(5) could hold; "+1", "0x1", " 1" are
+    neither.
+    """
     if isinstance(name, int) and not isinstance(name, bool):
         if not 0 <= name <= ID_MAX:
             yield Problem(where, f"{name} is outside 0 to {ID_MAX}")
@@ -119,7 +121,11 @@ def user_name_problems(where: str, name: object) -> Iterator[Problem]:
     elif name.isascii() and name.isdigit():
         if int(name[:12]) > ID_MAX or len(name) > 10:
             yield Problem(where, f"{name} is outside 0 to {ID_MAX}")
-    elif any(c.isspace() or c in ":/,\0" or not c.isprintable() for c in name) or name[0] in "+-~.0123456789" or len(name) > 255:
+    elif (
+        any(c.isspace() or c in ":/,\0" or not c.isprintable() for c in name)
+        or name[0] in "+-~.0123456789"
+        or len(name) > 255
+    ):
         yield Problem(where, f"{name!r} is neither a number nor a name that passwd(5) can hold")
 
 

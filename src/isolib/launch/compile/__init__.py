@@ -14,6 +14,7 @@ from isolib.spec.host import HostFacts
 __all__ = ["Identity", "compile", "first_registers"]
 
 PR_SET_DUMPABLE = 4
+ROOT = Identity()
 
 
 def first_registers(spec: ContainerSpec) -> tuple[int, dict[str, int]]:
@@ -23,9 +24,7 @@ def first_registers(spec: ContainerSpec) -> tuple[int, dict[str, int]]:
     return at + len(joined), {kind: at + i for i, kind in enumerate(joined)}
 
 
-def compile(  # noqa: A001
-    spec: ContainerSpec, host: HostFacts, identity: Identity = Identity(), *, enterable: bool = False
-) -> Plan:
+def compile(spec: ContainerSpec, host: HostFacts, identity: Identity = ROOT, *, enterable: bool = False) -> Plan:
     """The Plan of a new container. Raises SpecError with every problem, Unavailable where this host cannot.
 
     The order is the kernel's demand: ids before mounts, procfs while another is in sight, the time namespace before the
@@ -80,11 +79,15 @@ def become(story: Story) -> None:
     new_user = story.new("user")  # the id map's files belong to root while init cannot be dumped (proc(5))
     if new_user:
         story.add(steps.prctl("PR_SET_DUMPABLE, 1", PR_SET_DUMPABLE, 1, why="so that the caller may write the id maps"))
-    story.add(steps.sync("identity", into=first, trees=trees, why="the caller: into the group, id maps, the root's trees"))
+    story.add(
+        steps.sync("identity", into=first, trees=trees, why="the caller: into the group, id maps, the root's trees")
+    )
     if new_user:
         story.add(steps.prctl("PR_SET_DUMPABLE, 0", PR_SET_DUMPABLE, 0, why="nobody inside may trace init"))
     if "user" in joins:
-        story.add(steps.setns(joins["user"], NAMESPACE_FLAGS["user"], "user", "first: it gives the right to the others"))
+        story.add(
+            steps.setns(joins["user"], NAMESPACE_FLAGS["user"], "user", "first: it gives the right to the others")
+        )
     if new_user or "user" in joins:
         if story.range_map:
             story.add(steps.groups(()))
@@ -124,7 +127,9 @@ def _leave(story: Story, enterable: bool) -> None:
     if spec.process.oom_score_adj is not None:
         story.add(steps.write(steps.HOST, "/proc/self/oom_score_adj", str(spec.process.oom_score_adj)))
     if story.new("time"):
-        story.add(steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME", "for the payload: before the fork, right on every kernel"))
+        story.add(
+            steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME", "for the payload: before the fork, right on every kernel")
+        )
         if offsets := _offsets(spec):
             story.add(steps.write(steps.HOST, "/proc/self/timens_offsets", offsets))
     if getattr(spec.root, "writes", "") == "deny":

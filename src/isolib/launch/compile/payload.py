@@ -70,7 +70,9 @@ def _scheduling(story: Story, wish: Scheduling) -> None:
 
 
 def _identity(story: Story) -> None:
-    """Groups, group, user. A self map has no right to setgroups(2) (user_namespaces(7)), and nothing to give up by it."""
+    """Groups, group, user. A self map has no right to setgroups(2) (user_namespaces(7)), and nothing to give up by
+    it.
+    """
     who = story.identity
     if story.range_map or not story.new("user"):
         story.add(steps.groups(who.groups))

@@ -22,10 +22,11 @@ CLONE, CLONE_ALL = OPEN_TREE_CLONE, OPEN_TREE_CLONE | AT_RECURSIVE
 O_PATH, O_DIRECTORY = 0o10000000, 0o200000
 FRESH = ("/proc", "/sys", "/dev")  # made by the chapter on the kernel
 EMPTY = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755}
-KERNEL_KINDS = frozenset(
-    "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue proc pstore "
-    "rpc_pipefs securityfs selinuxfs sysfs tracefs nsfs".split()
-)
+_KINDS = """
+    autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc
+    pstore rpc_pipefs securityfs selinuxfs sysfs tracefs
+"""
+KERNEL_KINDS = frozenset(_KINDS.split())
 
 
 def root_trees(story: Story) -> tuple[Tree, ...]:
@@ -42,7 +43,9 @@ def root_trees(story: Story) -> tuple[Tree, ...]:
 
 
 def own_directory(story: Story) -> str:
-    """The working directory, where a privileged caller's files in it are shown with his rights: not a home, not a system one."""
+    """The working directory, where a privileged caller's files in it are shown with his rights: not a home, not a
+    system one.
+    """
     cwd, home = story.host.cwd, story.host.home
     top = "/" + cwd.split("/")[1]
     if below(home, cwd) or below(cwd, home) or top in (*FRESH, "/etc", "/usr", "/var", "/boot", "/run", "/bin", "/lib"):
@@ -74,7 +77,9 @@ def _make_scratch(story: Story) -> None:
     story.scratch = story.take()
     why = "scratch: mount points, and what is written and thrown away"
     story.add(steps.mount_new("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, story.scratch, why))
-    story.add(steps.attach(story.scratch, HOST, "/", make=False, why="over the host's /, which stays in reach until pivot"))
+    story.add(
+        steps.attach(story.scratch, HOST, "/", make=False, why="over the host's /, which stays in reach until pivot")
+    )
 
 
 def _open_root(story: Story, name: str) -> None:
@@ -94,7 +99,9 @@ def _layer_words(story: Story, path: str, trees: list[int]) -> str:
 
 
 def overlay(story: Story, name: str, lowers: list[str]) -> None:
-    """An overlay on scratch/name, topmost lower directory first. xattrs of user.* where trusted.* needs the host's root."""
+    """An overlay on scratch/name, topmost lower directory first. xattrs of user.* where trusted.* needs the host's
+    root.
+    """
     base = f"%{story.scratch}"
     story.add(steps.mkdir(story.scratch, name))
     if story.host.overlay_on_tmpfs or not story.new("user"):
@@ -104,7 +111,9 @@ def overlay(story: Story, name: str, lowers: list[str]) -> None:
         upper = work = f"{escape(story.host.scratch)}/{name}"
     data = f"lowerdir={':'.join(lowers)},upperdir={upper}/upper,workdir={work}/work"
     data += ",userxattr" if story.new("user") else ""
-    story.add(steps.mount("overlay", f"{base}/{name}", data, why="writes go to the upper directory and are thrown away"))
+    story.add(
+        steps.mount("overlay", f"{base}/{name}", data, why="writes go to the upper directory and are thrown away")
+    )
 
 
 def _layers(story: Story, lowers: list[str]) -> None:

@@ -24,9 +24,7 @@ class Identity(msgspec.Struct, frozen=True):
 class Story:
     """What the chapters of compile() write to. ``range_map``: whether more than the caller's own id exists inside."""
 
-    def __init__(
-        self, spec: ContainerSpec, host: HostFacts, identity: Identity, range_map: bool | None = None
-    ) -> None:
+    def __init__(self, spec: ContainerSpec, host: HostFacts, identity: Identity, range_map: bool | None = None) -> None:
         self.spec, self.host, self.identity = spec, host, identity
         self.range_map = has_range(spec, host) if range_map is None else range_map
         self.steps: list[Step] = []
