@@ -50,8 +50,10 @@ def names(folder: str) -> list[str]:
 
 
 def file_descriptors() -> Iterator[str]:
+    """All but those of the tops of hierarchies, which a process that has made a group keeps."""
     for fd in names("/proc/self/fd"):
-        if target := link(f"/proc/self/fd/{fd}"):  # None: the one that listed the folder
+        target = link(f"/proc/self/fd/{fd}")  # None: the one that listed the folder
+        if target and target not in hierarchies():
             yield f"{fd} -> {target}"
 
 
@@ -121,9 +123,14 @@ def groups() -> Iterator[str]:
 @cache
 def group_folders() -> list[str]:
     """Where groups are made: a folder ``isolib`` in this process's group, or in one above it, in each hierarchy."""
+    return sorted({f"{place}/isolib" for hierarchy in hierarchies() for place in own_places(hierarchy)})
+
+
+@cache
+def hierarchies() -> list[str]:
+    """The tops of the hierarchies: one on a host of v2, one for each controller of v1."""
     top = "/sys/fs/cgroup"
-    hierarchies = [top] if os.path.exists(f"{top}/cgroup.controllers") else [f"{top}/{name}" for name in names(top)]
-    return sorted(f"{place}/isolib" for hierarchy in hierarchies for place in own_places(hierarchy))
+    return [top] if os.path.exists(f"{top}/cgroup.controllers") else [f"{top}/{name}" for name in names(top)]
 
 
 def own_places(hierarchy: str) -> Iterator[Path]:
