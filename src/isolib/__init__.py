@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         DISCARD as DISCARD,
         INHERIT as INHERIT,
         PIPE as PIPE,
+        Options as Options,
+        Wishes as Wishes,
         plan as plan,
         prepared as prepared,
         run as run,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from isolib.handles.process import Exit as Exit, Process as Process, Usage as Usage
     from isolib.image.image import Image as Image
     from isolib.launch.plan import Plan as Plan
+    from isolib.launch.start import Prepared as Prepared
     from isolib.spec.capabilities import Capabilities as Capabilities
     from isolib.spec.container import ContainerSpec as ContainerSpec, Scratch as Scratch
     from isolib.spec.idrows import IdMap as IdMap
@@ -53,13 +56,14 @@ _NAMES = {
     "isolib.engine.container": "Container",
     "isolib.engine.namespace": "Namespace",
     "isolib.engine.result": "Result",
-    "isolib.engine.run": "DISCARD INHERIT PIPE plan prepared run spawn",
+    "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes plan prepared run spawn",
     "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound "
     "Problem SpecError StepError Unavailable",
     "isolib.handles.cgroup": "CGroup",
     "isolib.handles.process": "Exit Process Usage",
     "isolib.image.image": "Image",
     "isolib.launch.plan": "Plan",
+    "isolib.launch.start": "Prepared",
     "isolib.spec.capabilities": "Capabilities",
     "isolib.spec.container": "ContainerSpec Scratch",
     "isolib.spec.idrows": "IdMap",
