@@ -20,43 +20,47 @@ long open_inside(int root, const char *path, u64 flags)
 	}
 }
 
-/* Makes one name in an open directory; that it is there already is no error here. */
+/* Makes one name in an open directory: 0, the descriptor of a new file, or -errno. */
 static long make_one(long dir, const char *name, int is_dir, int mode)
 {
-	long ret = is_dir ? sys(mkdirat, dir, name, mode) : sys(openat, dir, name, O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (is_dir)
+		return sys(mkdirat, dir, name, mode);
+	return sys(openat, dir, name, O_CREAT | O_EXCL | O_CLOEXEC, mode);
+}
 
-	if (!is_dir && ret >= 0)
-		sys(close, ret);
-	return ret == -EEXIST || ret > 0 ? 0 : ret;
+static void done_with(long dir, int root)
+{
+	if (dir != root)
+		sys(close, dir);
 }
 
 /* The directory of the last name, made where missing, one component at a time: each is opened from the root again, so a
- * name swapped for a link in between still ends inside (the class of runc's CVE-2021-30465 and CVE-2025-52565). */
+ * name swapped for a link in between still ends inside (the class of runc's CVE-2021-30465 and CVE-2025-52565). It may
+ * be the root itself: done_with() closes what is not. The host's own view is no root: nothing is ever made there. */
 static long open_parent(int root, const char *path, char *prefix, size_t *last)
 {
-	long dir = open_inside(root, ".", O_PATH | O_DIRECTORY);
+	long dir = root, next;
 	size_t from = 0, n = strlen(path);
 
 	while (n && path[n - 1] == '/')
 		n--;
-	if (n >= PATH)
-		return -ENAMETOOLONG;
+	if (root < 0 || n >= PATH)
+		return root < 0 ? -EBADF : -ENAMETOOLONG;
 	memcpy(prefix, path, n);
 	prefix[n] = 0;
-	for (size_t i = 0; i <= n && dir >= 0; i++) {
-		if (i < n && prefix[i] != '/')
+	for (size_t i = 0; i < n && dir >= 0; i++) {
+		if (prefix[i] != '/')
 			continue;
-		if (i == n)
-			break;
 		if (i > from) {
-			long next;
-
 			prefix[i] = 0;
 			next = open_inside(root, prefix, O_PATH | O_DIRECTORY);
-			if (next == -ENOENT && (next = make_one(dir, prefix + from, 1, 0755)) == 0)
-				next = open_inside(root, prefix, O_PATH | O_DIRECTORY);
+			if (next == -ENOENT) {
+				next = make_one(dir, prefix + from, 1, 0755);
+				if (next == 0 || next == -EEXIST)
+					next = open_inside(root, prefix, O_PATH | O_DIRECTORY);
+			}
 			prefix[i] = '/';
-			sys(close, dir);
+			done_with(dir, root);
 			dir = next;
 		}
 		from = i + 1;
@@ -65,21 +69,20 @@ static long open_parent(int root, const char *path, char *prefix, size_t *last)
 	return dir;
 }
 
-/* An O_PATH descriptor of path inside root, made as a directory or an empty file where it is missing. */
+/* Makes path inside root, which open_inside did not find, as a directory or an empty file, and opens it. */
 long open_made(int root, const char *path, int is_dir, int mode)
 {
 	char prefix[PATH];
 	size_t last;
-	long fd = open_inside(root, path, O_PATH), dir, ret;
+	long dir = open_parent(root, path, prefix, &last), ret;
 
-	if (fd != -ENOENT || root == AT_FDCWD)
-		return fd;
-	dir = open_parent(root, path, prefix, &last);
 	if (dir < 0)
 		return dir;
 	ret = make_one(dir, prefix + last, is_dir, mode);
-	sys(close, dir);
-	return ret < 0 ? ret : open_inside(root, path, O_PATH);
+	done_with(dir, root);
+	if (ret >= 0 ? is_dir : ret == -EEXIST)
+		ret = open_inside(root, path, O_PATH);
+	return ret;
 }
 
 /* Open n[0]=root, n[1]=flags, n[2]=into; s[0]=path */
@@ -102,9 +105,16 @@ long do_close(struct machine *m, const struct wire_step *s)
 /* Mkdir n[0]=root, n[1]=mode; s[0]=path. There already: as it is. */
 long do_mkdir(struct machine *m, const struct wire_step *s)
 {
-	long fd = open_made(reg(m, s->n[0]), text(m, s, 0), 1, (int)s->n[1]);
+	char prefix[PATH];
+	size_t last;
+	int root = reg(m, s->n[0]);
+	long dir = open_parent(root, text(m, s, 0), prefix, &last), ret;
 
-	return fd < 0 ? fd : sys(close, fd);
+	if (dir < 0)
+		return dir;
+	ret = make_one(dir, prefix + last, 1, (int)s->n[1]);
+	done_with(dir, root);
+	return ret == -EEXIST ? 0 : ret;
 }
 
 static long write_all(long fd, const char *data, size_t len)
@@ -144,7 +154,7 @@ long do_file(struct machine *m, const struct wire_step *s)
 	fd = sys(openat, dir, prefix + last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		sys(fchmod, fd, s->n[1]);
-	sys(close, dir);
+	done_with(dir, root);
 	return written(fd, text(m, s, 1), s->s[1].len);
 }
 
@@ -153,12 +163,13 @@ long do_symlink(struct machine *m, const struct wire_step *s)
 {
 	char prefix[PATH];
 	size_t last;
-	long dir = open_parent(reg(m, s->n[0]), text(m, s, 0), prefix, &last), ret;
+	int root = reg(m, s->n[0]);
+	long dir = open_parent(root, text(m, s, 0), prefix, &last), ret;
 
 	if (dir < 0)
 		return dir;
 	ret = sys(symlinkat, text(m, s, 1), dir, prefix + last);
-	sys(close, dir);
+	done_with(dir, root);
 	return ret == -EEXIST ? 0 : ret;
 }
 
@@ -167,14 +178,15 @@ long do_mknod(struct machine *m, const struct wire_step *s)
 {
 	char prefix[PATH];
 	size_t last;
-	long dir = open_parent(reg(m, s->n[0]), text(m, s, 0), prefix, &last), ret;
+	int root = reg(m, s->n[0]);
+	long dir = open_parent(root, text(m, s, 0), prefix, &last), ret;
 
 	if (dir < 0)
 		return dir;
 	ret = sys(mknodat, dir, prefix + last, s->n[1], s->n[2]);
 	if (ret == 0)
 		ret = sys(fchmodat, dir, prefix + last, s->n[1] & 07777);
-	sys(close, dir);
+	done_with(dir, root);
 	return ret;
 }
 

@@ -133,12 +133,12 @@ long type_of(int fd)
 long do_attach(struct machine *m, const struct wire_step *s)
 {
 	int mount = reg(m, s->n[0]), root = reg(m, s->n[1]);
-	long type = type_of(mount), fd, ret;
+	long fd = open_inside(root, text(m, s, 0), O_PATH), type, ret;
 
-	if (type < 0)
-		return type;
-	fd = s->n[2] ? open_made(root, text(m, s, 0), type == IFDIR_, type == IFDIR_ ? 0755 : 0644)
-		     : open_inside(root, text(m, s, 0), O_PATH);
+	if (fd == -ENOENT && s->n[2]) {
+		type = type_of(mount);
+		fd = type < 0 ? type : open_made(root, text(m, s, 0), type == IFDIR_, type == IFDIR_ ? 0755 : 0644);
+	}
 	if (fd < 0)
 		return fd;
 	ret = attach(mount, (int)fd);

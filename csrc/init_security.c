@@ -8,15 +8,14 @@
 static long drop_bounding(u64 keep)
 {
 	for (long cap = 0; cap < 64; cap++) {
-		long held;
+		long ret = keep >> cap & 1 ? 0 : sys(prctl, PR_CAPBSET_DROP, cap);
 
-		if (keep >> cap & 1)
-			continue;
-		held = sys(prctl, PR_CAPBSET_READ, cap);
-		if (held == -EINVAL) /* past the last capability of this kernel */
-			return 0;
-		if (held == 1 && (held = sys(prctl, PR_CAPBSET_DROP, cap)) < 0)
-			return held;
+		if (ret == -EPERM) /* no CAP_SETPCAP: fine for one that is not there */
+			ret = sys(prctl, PR_CAPBSET_READ, cap) == 1 ? ret : 0;
+		if (ret == -EINVAL) /* past the last capability of this kernel */
+			break;
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }
