@@ -106,15 +106,18 @@ long do_fds(struct machine *m, const struct wire_step *s)
 		if (pairs[2 * i + 1] >= above)
 			above = pairs[2 * i + 1] + 1;
 	for (int i = 0; i < WIRE_REGISTERS; i++) {
+		int old = m->registers[i];
 		long moved;
 
-		if (m->registers[i] < 0 || m->registers[i] >= above)
+		if (old < 0 || old >= above)
 			continue;
-		moved = sys(fcntl, m->registers[i], F_DUPFD_CLOEXEC, above);
+		moved = sys(fcntl, old, F_DUPFD_CLOEXEC, above);
 		if (moved < 0)
 			return moved;
-		sys(close, m->registers[i]);
-		m->registers[i] = (int)moved;
+		sys(close, old);
+		for (int j = i; j < WIRE_REGISTERS; j++) /* stdout and stderr may be one descriptor */
+			if (m->registers[j] == old)
+				m->registers[j] = (int)moved;
 	}
 	for (int i = 0; i < count; i++) {
 		long ret = sys(dup3, reg(m, pairs[2 * i]), pairs[2 * i + 1], 0);

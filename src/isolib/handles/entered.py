@@ -2,8 +2,10 @@
 
 import errno
 import os
+import sys
 from _thread import get_ident
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar, TypeVarTuple
 
 from isolib.errors import Conflict, KernelError, Problem, SpecError
@@ -66,8 +68,9 @@ def call_inside(fd: int, kind: str, function: Callable[[*_Ts], _T], args: tuple[
         try:
             if kind == "mnt":
                 ns.unshare(ns.CLONE_FS)  # a root and a working directory of its own, or setns is EINVAL
-            join(fd, kind)
-            returned.append(function(*args))
+            with ImportsRefused() if kind == "mnt" else nullcontext():
+                join(fd, kind)
+                returned.append(function(*args))
         except BaseException as error:
             raised.append(error)
 
@@ -77,6 +80,25 @@ def call_inside(fd: int, kind: str, function: Callable[[*_Ts], _T], args: tuple[
     if raised:
         raise raised.pop()
     return returned.pop()
+
+
+class ImportsRefused:
+    """For this thread, inside a mount namespace: it would find modules among files that are somebody else's, and give
+    them to the whole program (the class of Docker's CVE-2019-14271)."""
+
+    def __enter__(self) -> None:
+        self.thread = get_ident()
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """What the import system asks first (sys.meta_path)."""
+        if get_ident() == self.thread:
+            raise ImportError(
+                f"{name} would come from the mount namespace that was joined: import it before", name=name
+            )
 
 
 def refuse(kind: str, instead: dict[str, str]) -> None:

@@ -1,4 +1,6 @@
-"""One new namespace without a container around it, and commands inside one: Plans of few steps, walked by the same init."""
+"""One new namespace without a container around it, and commands inside one: Plans of few steps, walked by the same
+init.
+"""
 
 import errno
 import os
@@ -6,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from isolib.errors import KernelError, StepError
+from isolib.handles.cgroup import CGroup
 from isolib.handles.ids.write import write_maps
 from isolib.handles.process import Process
 from isolib.launch import steps
@@ -17,11 +20,12 @@ from isolib.spec.ids import IdMaps
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, SIGKILL = 1, 4, 9
 USER = NAMESPACE_FLAGS["user"]
-SPACE, OWNER, FIRST_EXTRA = FIRST_FREE, FIRST_FREE + 1, FIRST_FREE + 2  # registers of a joining Plan
 
 
 class Inside(NamedTuple):
-    """What runs in a namespace: its words, its whole environment, and the caller's descriptors that become 0, 1, 2, …"""
+    """What runs in a namespace: its words, its whole environment, and the caller's descriptors that become 0, 1, 2,
+    …
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -56,7 +60,9 @@ def create_plan(kind: str, owned: bool, offsets: str = "") -> Plan:
     story: list[Step] = []
     if owned:
         # The files of id maps, and of offsets, are root's while init cannot be dumped (proc(5)).
-        story.append(steps.prctl("PR_SET_DUMPABLE, 1", PR_SET_DUMPABLE, 1, why="so that the caller may write the id maps"))
+        story.append(
+            steps.prctl("PR_SET_DUMPABLE, 1", PR_SET_DUMPABLE, 1, why="so that the caller may write the id maps")
+        )
         story.append(steps.sync("identity", why="the caller: id maps"))
     if kind == "mnt":
         story.append(steps.propagate(MS_REC | MS_PRIVATE, "/", "mounts made inside stay inside"))
@@ -75,23 +81,33 @@ def create_plan(kind: str, owned: bool, offsets: str = "") -> Plan:
     return Plan(flags, story)
 
 
-def start_inside(kind: str, space: int, owner: int, command: Inside, *, join: bool = True) -> Process:
+def start_inside(
+    kind: str, space: int, owner: int, command: Inside, *, join: bool = True, group: CGroup | None = None
+) -> Process:
     """Starts a command in the namespace ``space`` of that kind; returns once it was executed.
 
     ``owner``: the user namespace to join first, which gives an ordinary user the right to join the other; -1: none.
-    ``join`` False: ``space`` is left to the command, which joins it itself. Raises StepError, KernelError.
+    ``join`` False: ``space`` is left to the command, which joins it itself. ``group``: where it is moved to before it
+    joins, and what it is killed with. Raises StepError, KernelError.
     """
-    fds = [*command.fds[:3], space, owner if owner >= 0 else space, *command.fds[3:]]
-    for who in WHO if owner >= 0 or kind == "user" else WHO[-1:]:
+
+    def answer(pid: int, _step: Step) -> list[int]:
+        if group is not None:
+            group.add(pid)
+        return []
+
+    fds = [*command.fds, *([space] if join else []), *([owner] if owner >= 0 else [])]
+    for who in WHO if owner >= 0 or (join and kind == "user") else WHO[-1:]:
         plan = inside_plan(kind, owner >= 0, command, who, join=join)
         try:
-            process = spawn(plan, fds)
+            process = spawn(plan, fds, {"identity": answer})
         except StepError as error:
             # What the map of somebody else's user namespace holds is known once it is tried.
             if error.call in ("setgroups", "setresgid", "setresuid") and who != WHO[-1]:
                 continue
             raise
         process.owns_tree = False
+        process.kill_tree = group.kill if group is not None else None
         return process
     raise AssertionError("unreachable")
 
@@ -107,18 +123,19 @@ WHO: tuple[tuple[Step, ...], ...] = (
 
 def inside_plan(kind: str, owned: bool, command: Inside, who: Sequence[Step], *, join: bool = True) -> Plan:
     """init joins from outside, and its child is executed: it alone is in a PID namespace that is joined."""
-    story: list[Step] = []
-    extras = range(FIRST_EXTRA, FIRST_EXTRA + len(command.fds) - 3)
+    story = [steps.sync("identity", why="the caller: into the group")]
+    extras = range(FIRST_FREE, STDIN + len(command.fds))
+    space, owner = extras.stop, extras.stop + join
     children = NONE
     if kind != "pid":
-        children = extras.stop
+        children = owner + owned
         why = "no PID namespace ends with init: it kills its descendants by this list"
         story.append(steps.open_(HOST, "/proc/thread-self/children", os.O_RDONLY, children, why))
     if owned:
-        story.append(steps.setns(OWNER, USER, "user", "the owner: it gives the right to join"))
+        story.append(steps.setns(owner, USER, "user", "the owner: it gives the right to join"))
         story += who
     if join:
-        story.append(steps.setns(SPACE, NAMESPACE_FLAGS[kind], kind))
+        story.append(steps.setns(space, NAMESPACE_FLAGS[kind], kind))
         story += who if kind == "user" else ()
     if command.cwd is not None:
         story.append(steps.chdir(command.cwd))
@@ -135,3 +152,12 @@ def _end_with_init() -> Step:
 def needs_owner(error: KernelError) -> bool:
     """Whether a start failed for want of a right that a user namespace of one's own would give."""
     return error.errno == errno.EPERM and error.call in ("clone3", "setns", "unshare")
+
+
+def offsets_text(offsets: Mapping[str, float]) -> str:
+    """timens_offsets' text: clock, seconds, nanoseconds (time_namespaces(7))."""
+    rows = []
+    for clock, seconds in sorted(offsets.items()):
+        whole, nanoseconds = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+        rows.append(f"{clock} {whole} {nanoseconds}")
+    return "\n".join(rows)

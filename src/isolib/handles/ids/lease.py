@@ -35,9 +35,14 @@ class Lease:
     def gids(self) -> Rows:
         return self.maps.gids
 
+    @property
+    def locked(self) -> bool:
+        """Whether these ids are kept from others by this object."""
+        return self._fd >= 0 and self._pid == os.getpid()
+
     def fileno(self) -> int:
         """The descriptor that holds the locks. Raises ValueError where nothing is locked (any more)."""
-        if self._fd < 0 or self._pid != os.getpid():
+        if not self.locked:
             raise ValueError(f"nothing is locked by this process: {self!r}")
         return self._fd
 
