@@ -152,7 +152,8 @@ static void watch(struct machine *m, struct watch *w)
 		struct pollfd_ polls[4] = {
 			{m->registers[REG_CALLER], POLLIN_, 0},
 			{w->signals, POLLIN_, 0},
-			{m->registers[REG_CHANNEL], POLLIN_, 0},
+			/* until its exec, the payload may wait for an answer on the channel: not ours to take */
+			{w->exec_pipe < 0 ? m->registers[REG_CHANNEL] : -1, POLLIN_, 0},
 			{w->exec_pipe, POLLIN_, 0},
 		};
 		char siginfo[128];

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PIPE as PIPE,
         Options as Options,
         Wishes as Wishes,
+        container_spec as container_spec,
         plan as plan,
         prepared as prepared,
         run as run,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from isolib.spec.ids import IdMaps as IdMaps, Ids as Ids
     from isolib.spec.landlock import Landlock as Landlock
     from isolib.spec.limits import IoLimit as IoLimit, Limits as Limits
-    from isolib.spec.mounts import Bind as Bind, Inject as Inject, Symlink as Symlink, Tmpfs as Tmpfs
+    from isolib.spec.mounts import Bind as Bind, Device as Device, Inject as Inject, Symlink as Symlink, Tmpfs as Tmpfs
     from isolib.spec.process import ProcessOptions as ProcessOptions, Scheduling as Scheduling
     from isolib.spec.seccomp import SeccompProfile as SeccompProfile
     from isolib.spec.security import Security as Security
@@ -56,7 +57,7 @@ _NAMES = {
     "isolib.engine.container": "Container",
     "isolib.engine.namespace": "Namespace",
     "isolib.engine.result": "Result",
-    "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes plan prepared run spawn",
+    "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes container_spec plan prepared run spawn",
     "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound "
     "Problem SpecError StepError Unavailable",
     "isolib.handles.cgroup": "CGroup",
@@ -70,7 +71,7 @@ _NAMES = {
     "isolib.spec.ids": "IdMaps Ids",
     "isolib.spec.landlock": "Landlock",
     "isolib.spec.limits": "IoLimit Limits",
-    "isolib.spec.mounts": "Bind Inject Symlink Tmpfs",
+    "isolib.spec.mounts": "Bind Device Inject Symlink Tmpfs",
     "isolib.spec.process": "ProcessOptions Scheduling",
     "isolib.spec.seccomp": "SeccompProfile",
     "isolib.spec.security": "Security",

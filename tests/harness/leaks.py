@@ -81,8 +81,8 @@ def orphans() -> Iterator[str]:
     """Init processes of containers whose caller is gone: each should have gone as well."""
     for pid in set(names("/proc")) - RUNNING_BEFORE:
         if pid.isdecimal() and read(f"/proc/{pid}/comm") == f"{INIT}\n":
-            _, _, parent = process(pid)
-            if parent == reaper():
+            _, state, parent = process(pid)
+            if parent == reaper() and state != "Z":  # when it is reaped is not ours to say
                 yield f"{pid} {INIT}"
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from isolib.engine.carry import carried, wired
 from isolib.engine.result import Result
-from isolib.engine.run import Options, Wishes, command_spec, spec
+from isolib.engine.run import Options, Wishes, command_spec, container_spec
 from isolib.engine.streams import DISCARD, PIPE, Sink, Source
 from isolib.errors import Conflict, ExitError, Unavailable
 from isolib.handles.cgroup import CGroup
@@ -40,7 +40,7 @@ class Container:
         **options: Unpack[Options],
     ) -> None:
         if not isinstance(image, ContainerSpec):
-            self.spec = spec(argv, image=image, **options)
+            self.spec = container_spec(argv, image=image, **options)
         else:
             self.spec = command_spec(image, Wishes(**options))  # type: ignore[typeddict-item]
         self._sinks = (stdin, stdout, stderr)

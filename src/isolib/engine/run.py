@@ -22,7 +22,7 @@ from isolib.spec.mounts import Mount
 from isolib.spec.process import ProcessOptions
 from isolib.spec.security import Security
 
-__all__ = ["DISCARD", "INHERIT", "PIPE", "Options", "Wishes", "plan", "prepared", "run", "spawn", "spec"]
+__all__ = ["DISCARD", "INHERIT", "PIPE", "Options", "Wishes", "container_spec", "plan", "prepared", "run", "spawn"]
 
 Command = Sequence[str | os.PathLike[str]] | ContainerSpec | Prepared
 
@@ -61,7 +61,7 @@ class Wishes(Options, total=False):
 WORDS = (*Options.__annotations__, "image")
 
 
-def spec(argv: Sequence[str | os.PathLike[str]], **wishes: Unpack[Wishes]) -> ContainerSpec:
+def container_spec(argv: Sequence[str | os.PathLike[str]], **wishes: Unpack[Wishes]) -> ContainerSpec:
     """A command and what is wanted for it as one value. Nothing is checked yet, and nothing looked up."""
     if unknown := wishes.keys() - set(WORDS):
         raise TypeError(f"no such word: {', '.join(sorted(unknown))}; there are {', '.join(WORDS)}")
@@ -90,7 +90,7 @@ def spec(argv: Sequence[str | os.PathLike[str]], **wishes: Unpack[Wishes]) -> Co
 def command_spec(command: Command, wishes: Wishes) -> ContainerSpec:
     """The spec of a command as `run` takes it. One that is a spec already says everything itself."""
     if not isinstance(command, ContainerSpec | Prepared):
-        return spec(command, **wishes)
+        return container_spec(command, **wishes)
     if wishes:
         raise TypeError(f"the spec says it all: drop {', '.join(wishes)}, or use msgspec.structs.replace(spec, ...)")
     return command.spec if isinstance(command, Prepared) else command

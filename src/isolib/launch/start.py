@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -45,10 +45,12 @@ def prepare(spec: ContainerSpec, *, enterable: bool = False) -> Prepared:
     return Prepared(resolved, compile(resolved, host, identity, enterable=enterable), has_range(resolved, host))
 
 
-def start(prepared: Prepared, stdio: Stdio, group: CGroup | None = None) -> Process:
+def start(
+    prepared: Prepared, stdio: Stdio, group: CGroup | None = None, answers: Mapping[str, Answer] | None = None
+) -> Process:
     """Starts it. The Process owns what was made for it: its range of ids, and a group where the spec has limits.
 
-    ``group``: one of the caller's to start in; it stays his.
+    ``group``: one of the caller's to start in; it stays his. ``answers``: the caller's halves of Syncs of his own.
     """
     spec = prepared.spec
     with contextlib.ExitStack() as held:
@@ -56,7 +58,8 @@ def start(prepared: Prepared, stdio: Stdio, group: CGroup | None = None) -> Proc
         own = None
         if spec.limits is not None:
             own = held.enter_context(CGroup.create(f"run-{next(_number)}", spec.limits, parent=group))
-        process = spawn(prepared.plan, descriptors(spec, stdio), {"identity": identity_answer(own or group, lease)})
+        halves = {"identity": identity_answer(own or group, lease), **(answers or {})}
+        process = spawn(prepared.plan, descriptors(spec, stdio), halves)
         process.group, process.range_map = own or group, prepared.range_map
         process.owns_tree = spec.namespace("pid") == "new"
         process.ends_with += [held.pop_all()]
