@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.arch.source import ROOT
+from tests.harness.facts import PATH
 
 SOURCE = ROOT / "csrc" / "lib_spawn.c"
 BEGIN, END = "/* child: begin */", "/* child: end */"
@@ -57,7 +58,7 @@ def test_a_call_of_libc_would_be_seen() -> None:
 
 @pytest.mark.parametrize("level", ["-O0", "-O2"])
 def test_nor_does_the_compiler_add_one(level: str) -> None:
-    compiler = shutil.which("cc", path="/usr/local/bin:/usr/bin:/bin")
+    compiler = shutil.which("cc", path=PATH)
     if not compiler:
         pytest.skip("HostFact: no C compiler")
     flags = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.arch.source import ROOT
+from tests.harness.facts import PATH
 
 PROGRAMS = ("isolib/linux/init",)
 EXTENSION = "isolib/_isolib.abi3.so"
@@ -19,24 +20,17 @@ NOT_SOURCES = shutil.ignore_patterns(".*", "build", "dist", "_build", "__pycache
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of the sources, as pip builds it from a release."""
+    """A wheel built from a copy of the sources, by the same hook that pip calls (PEP 517)."""
     for needed, name in ((("cc", "gcc"), "C compiler"), (("readelf",), "readelf")):
-        if not any(shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin") for tool in needed):
+        if not any(shutil.which(tool, path=PATH) for tool in needed):
             pytest.skip(f"HostFact: no {name}")
     work = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT, work / "source", ignore=NOT_SOURCES, symlinks=True)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-build-isolation",
-        "--no-deps",
-    ]
-    done = subprocess.run([*pip, "-w", work, work / "source"], capture_output=True, text=True, timeout=110, stdin=-3)
-    assert done.returncode == 0, done.stderr
+    hook = f"from setuptools.build_meta import build_wheel; build_wheel({str(work)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", hook], cwd=work / "source", stdin=subprocess.DEVNULL, capture_output=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr.decode()
     (built,) = work.glob("*.whl")
     with zipfile.ZipFile(built) as archive:
         archive.extractall(work / "unpacked")
