@@ -4,7 +4,7 @@ import isolib
 
 project = "isolib"
 author = "the isolib authors"
-copyright = author  # noqa: A001  # Sphinx's own name for it
+copyright = author  # Sphinx's own name for it
 version = release = isolib.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]

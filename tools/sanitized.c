@@ -1,5 +1,6 @@
 /* What the sanitizers in init are told: it has no environment. A report ends it with a status that no test expects; the
- * text goes to a file, for init's standard error may be closed or the payload's (seen as long as the root is the host's). */
+ * text goes to a file, for init's standard error may be closed or the payload's (seen as long as the root is the
+ * host's). */
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 
