@@ -10,7 +10,7 @@ from isolib.errors import Problem
 
 MOST_MAJOR, MOST_MINOR = 2**12 - 1, 2**20 - 1  # the kernel's dev_t: 12 and 20 bits
 
-_RULE = re.compile(r"([abc])(?: (\*|[0-9]{1,7}):(\*|[0-9]{1,7})(?: ([rwm]{1,3}))?)?", re.ASCII)
+_RULE = re.compile(r"([abc]) (\*|[0-9]{1,7}):(\*|[0-9]{1,7})(?: ([rwm]{1,3}))?", re.ASCII)
 
 
 class DeviceRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +31,8 @@ class DeviceRule(Struct, frozen=True, forbid_unknown_fields=True):
         """A rule of its text, ``"c 1:3 rwm"``, ``"b *:* m"`` or ``"a"``; a rule stays itself. Raises ValueError."""
         if isinstance(rule, DeviceRule):
             return rule
+        if rule == "a":
+            return cls()
         if not isinstance(rule, str) or not (match := _RULE.fullmatch(rule)):
             raise ValueError(f"{rule!r} is no rule for devices: write 'c 1:3 rwm', 'b 8:* r', or 'a' for all")
         kind, major, minor, access = match.groups()

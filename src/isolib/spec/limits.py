@@ -143,6 +143,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
     def _io_problems(self, where: str) -> Iterator[Problem]:
         yield from _between(f"{where}.io_weight", self.io_weight, 1, 10_000)
+        if not isinstance(self.io, tuple | list):
+            yield Problem(f"{where}.io", f"{self.io!r} is no tuple of IoLimits: write (IoLimit('8:0', rbps='10M'),)")
+            return
         for i, limit in enumerate(self.io):
             if isinstance(limit, IoLimit):
                 yield from limit.problems(f"{where}.io[{i}]")
@@ -150,12 +153,19 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
                 yield Problem(f"{where}.io[{i}]", f"{limit!r} is no IoLimit")
 
     def _hugetlb_problems(self, where: str) -> Iterator[Problem]:
+        if not isinstance(self.hugetlb, dict):
+            yield Problem(f"{where}.hugetlb", f"{self.hugetlb!r} is no dict: write {{'2MB': '64M'}}")
+            return
         for name, value in self.hugetlb.items():
-            if not isinstance(name, str) or not _PAGE_SIZE.fullmatch(name):
+            if isinstance(name, str) and _PAGE_SIZE.fullmatch(name):
+                yield from _size(f"{where}.hugetlb[{name!r}]", value)
+            else:
                 yield Problem(f"{where}.hugetlb", f"{name!r} is no size of huge pages: write '2MB' or '1GB'")
-            yield from _size(f"{where}.hugetlb[{name!r}]", value)
 
     def _device_problems(self, where: str) -> Iterator[Problem]:
+        if not isinstance(self.devices, tuple | list | None):
+            yield Problem(f"{where}.devices", f"{self.devices!r} is no tuple of rules: write ('c 1:3 rwm',)")
+            return
         for i, rule in enumerate(self.devices or ()):
             try:
                 yield from DeviceRule.of(rule).problems(f"{where}.devices[{i}]")
@@ -163,16 +173,22 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
                 yield Problem(f"{where}.devices[{i}]", str(error))
 
     def _unified_problems(self, where: str) -> Iterator[Problem]:
+        if not isinstance(self.unified, dict):
+            yield Problem(f"{where}.unified", f"{self.unified!r} is no dict: write {{'memory.high': '32M'}}")
+            return
         for name, value in self.unified.items():
-            place = f"{where}.unified[{name!r}]"
-            if not isinstance(name, str) or not _FILE.fullmatch(name):
-                yield Problem(place, "is no file of a controller: write its own name, as 'memory.high'")
-            elif name.startswith("cgroup.") and name[7:] in _NOT_A_LIMIT:
-                yield Problem(place, "is no limit; CGroup has a method for what it does")
-            if isinstance(value, bool) or not isinstance(value, int | str):
-                yield Problem(place, f"{value!r} is no text of a file: give an int or a str")
-            elif isinstance(value, str) and (not value.strip() or len(value) > PAGE or re.search(r"[\0\n]", value)):
-                yield Problem(place, "the text must be one line, not empty, below 4096 characters")
+            yield from _file_problems(f"{where}.unified[{name!r}]", name, value)
+
+
+def _file_problems(where: str, name: object, value: object) -> Iterator[Problem]:
+    if not isinstance(name, str) or not _FILE.fullmatch(name):
+        yield Problem(where, "is no file of a controller: write its own name, as 'memory.high'")
+    elif name.startswith("cgroup.") and name[7:] in _NOT_A_LIMIT:
+        yield Problem(where, "is no limit; CGroup has a method for what it does")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        yield Problem(where, f"{value!r} is no text of a file: give an int or a str")
+    elif isinstance(value, str) and (not value.strip() or len(value) > PAGE or re.search(r"[\0\n]", value)):
+        yield Problem(where, "the text must be one line, not empty, below 4096 characters")
 
 
 def _size(where: str, value: object, lowest: int = 0) -> Iterator[Problem]:

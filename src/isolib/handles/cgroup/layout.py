@@ -46,6 +46,8 @@ def controllers_of(limits: Limits | None) -> set[str]:
     if limits is None:
         return set()
     found = {CONTROLLER_OF[name] for name in CONTROLLER_OF if getattr(limits, name) not in (None, (), {})}
+    if limits.devices is not None:  # no device at all is a limit too
+        found.add("devices")
     return found | {controller_of_file(name) for name in limits.unified}
 
 

@@ -37,8 +37,8 @@ def _wrong(part: str) -> str:
         return "an empty part: one slash alone parts two names"
     if part in (".", ".."):
         return f"{part!r} leads out of the place where groups are made"
-    if not part.isprintable():
-        return "a character that cannot be printed"
+    if not part.isprintable() or part != part.strip():
+        return "a character that cannot be printed, or a blank at an end"
     if len(part.encode("utf-8", "surrogateescape")) > LONGEST:
         return f"a part longer than {LONGEST} bytes"
     if part in _V1_FILES or (part.partition(".")[0] in _FILES and "." in part):
