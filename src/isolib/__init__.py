@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PIPE as PIPE,
         Options as Options,
         Wishes as Wishes,
+        container_spec as container_spec,
         plan as plan,
         prepared as prepared,
         run as run,
@@ -56,7 +57,7 @@ _NAMES = {
     "isolib.engine.container": "Container",
     "isolib.engine.namespace": "Namespace",
     "isolib.engine.result": "Result",
-    "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes plan prepared run spawn",
+    "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes container_spec plan prepared run spawn",
     "isolib.errors": "AlreadyExists Conflict Denied ExitError IsolibError KernelError NotFound "
     "Problem SpecError StepError Unavailable",
     "isolib.handles.cgroup": "CGroup",
