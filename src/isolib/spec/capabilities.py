@@ -131,7 +131,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def canonical(word: object) -> str | None:
     """`CAP_NET_ADMIN` for any spelling of it; None for what is no capability."""
-    if not isinstance(word, str):
+    if not isinstance(word, str) or not word.isascii():  # 'ſ'.upper() is 'S'
         return None
     name = word.upper()
     name = name if name.startswith("CAP_") else f"CAP_{name}"
