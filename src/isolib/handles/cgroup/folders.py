@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from isolib.errors import KernelError, Problem, SpecError, Unavailable
+from isolib.errors import KernelError, NotFound, Problem, SpecError, Unavailable
 from isolib.handles.cgroup import names
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.hierarchy import Hierarchy, hierarchies
@@ -30,6 +30,8 @@ def folders(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Fo
 def _look(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Folders:
     if isinstance(parent, str):
         _check_path(parent)
+    elif parent is not None and not parent[0].has("cgroup.procs"):
+        raise NotFound(f"the group {parent[0].absolute} is gone")
     needed = set(needed)
     wanted = [*needed, *(name for name in counted if name not in needed)]
     chosen: dict[Hierarchy, Directory] = {}

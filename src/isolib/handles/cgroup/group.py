@@ -4,7 +4,9 @@ import os
 import time
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from errno import EACCES, EPERM, ESRCH
+from itertools import product
 from typing import Self
 
 from isolib.errors import Conflict, KernelError, NotFound, Problem, SpecError
@@ -29,13 +31,17 @@ class CGroup:
     """
 
     _owned = False
+    _inner = False  # ends with the group around it
 
     def __init__(self, places: Iterable[Directory], name: str) -> None:
+        self._take(places)
+        self.name = name
+        self._pid = os.getpid()
+
+    def _take(self, places: Iterable[Directory]) -> None:
         self._places = tuple(places)
         self._by_controller = {c: place for place in self._places for c in place.hierarchy.controllers}
         self._unified = next((place for place in self._places if place.hierarchy.version == 2), None)
-        self.name = name
-        self._pid = os.getpid()
 
     # Making and finding
 
@@ -63,9 +69,24 @@ class CGroup:
             raise SpecError(problems)
         above = parent._places if isinstance(parent, CGroup) else parent
         wanted = layout.COUNTED if controllers is None else tuple(controllers)
-        group = cls(making.create(name, limits, above, wanted, kept), name)
+        try:
+            group = cls(making.create(name, limits, above, wanted, kept), name)
+        finally:
+            if isinstance(parent, CGroup):
+                parent._adopt()
         group._owned = not kept
+        group._inner = isinstance(parent, CGroup)
         return group
+
+    def _adopt(self) -> None:
+        """v1: a child may need a hierarchy in which this group had no directory, and has one now."""
+        known = {place.hierarchy for place in self._places}
+        new = [place for place in reach.places_at(self.path) if place.hierarchy not in known]
+        if new:
+            for pid, place in product(self.pids(), new):
+                with suppress(KernelError):
+                    place.write("cgroup.procs", str(pid))
+            self._take((*self._places, *new))
 
     @classmethod
     def of(cls, pid: int) -> Self:
@@ -295,7 +316,7 @@ class CGroup:
             self.remove()
 
     def __del__(self) -> None:
-        if self._owned and self._pid == os.getpid():
+        if self._owned and not self._inner and self._pid == os.getpid():
             warnings.warn(f"{self!r} was not removed", ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:

@@ -71,6 +71,7 @@ def enable(directory: Directory, controllers: Iterable[str]) -> None:
 
 
 _homes: dict[Hierarchy, Found] = {}
+_used: list[Directory] = []
 # By what a group needs and counts; see folders.py.
 known_folders: dict[object, Folders] = {}
 
@@ -82,7 +83,7 @@ def home(hierarchy: Hierarchy, wanted: Iterable[str] = ()) -> Found:
         found = _homes[hierarchy] = find(hierarchy, wanted)
         if found.home:
             sweep_folder(found.home.directory)
-            atexit.register(tidy, found.home.directory)
+            _used.append(found.home.directory)
     if found.home:
         found.home.enable(wanted)
     return found
@@ -94,11 +95,14 @@ def tidy(folder: Directory) -> None:
         folder.remove()
 
 
+@atexit.register
+def _tidy_all() -> None:
+    for folder in _used:
+        tidy(folder)
+
+
 def forget() -> None:
     """Look for the places again: a folder has gone, or this process has moved."""
-    for found in _homes.values():
-        if found.home:
-            atexit.unregister(tidy)
     _homes.clear()
     known_folders.clear()
 

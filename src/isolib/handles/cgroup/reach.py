@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from isolib.errors import NotFound, SpecError, Unavailable
+from isolib.errors import Conflict, NotFound, SpecError, Unavailable
 from isolib.handles.cgroup import hierarchy as views, home as homes, names
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.hierarchy import Hierarchy, hierarchies, parse_groups, read_proc
@@ -65,10 +65,11 @@ def sweep() -> list[str]:
 
 def step_aside() -> str:
     """Move every process of this process's own v2 group into a child of it, so that it may enable controllers."""
-    hierarchy = hierarchies().unified
-    if hierarchy is None:
+    if hierarchies().version != "v2":
         raise Unavailable("cgroup.subtree_control", "only cgroup v2 has a rule that makes processes step aside")
-    (own,) = (place for place in places_of(os.getpid()) if place.hierarchy is hierarchy)
+    (own,) = places_of(os.getpid())
+    if not own.has("cgroup.type"):
+        raise Conflict(f"{own.absolute} is the top of all groups, which may enable controllers as it is")
     leaf = own.below(LEAF)
     try:
         leaf.make()
