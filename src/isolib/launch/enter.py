@@ -6,6 +6,7 @@ PID namespace, so nothing inside can name it. It is the payload's parent, and re
 
 import errno
 import os
+from collections.abc import Mapping
 
 import msgspec
 
@@ -18,7 +19,7 @@ from isolib.launch.compile.payload import payload, terminal
 from isolib.launch.compile.story import Story
 from isolib.launch.facts import host_facts
 from isolib.launch.plan import Plan
-from isolib.launch.spawn import spawn
+from isolib.launch.spawn import Answer, spawn
 from isolib.launch.start import Prepared, Stdio, descriptors, identity_answer
 from isolib.launch.users import identify, read_regular
 from isolib.spec.container import KINDS, ContainerSpec
@@ -62,9 +63,12 @@ def prepare_enter(spec: ContainerSpec, target: Target) -> Prepared:
     return Prepared(spec, compile_enter(spec, host_facts(), identity, target.range_map), target.range_map)
 
 
-def enter(prepared: Prepared, stdio: Stdio, group: CGroup | None) -> Process:
+def enter(
+    prepared: Prepared, stdio: Stdio, group: CGroup | None, answers: Mapping[str, Answer] | None = None
+) -> Process:
     """Starts the command inside. ``group``: where it is moved to before it joins anything; it stays the caller's."""
-    process = spawn(prepared.plan, descriptors(prepared.spec, stdio), {"identity": identity_answer(group, None)})
+    halves = {"identity": identity_answer(group, None), **(answers or {})}
+    process = spawn(prepared.plan, descriptors(prepared.spec, stdio), halves)
     process.kill_tree = group.kill if group is not None else None
     process.owns_tree = False
     return process
