@@ -1,40 +1,55 @@
 """ContainerSpec: everything that is wanted of one run, as one frozen value."""
 
-import re
+import os
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
 from isolib.errors import Problem
+from isolib.spec.checks import (
+    each_pair,
+    encoded,
+    flag_problems,
+    number_problems,
+    part_problems,
+    text_problems,
+    word_problems,
+)
 from isolib.spec.ids import Ids
 from isolib.spec.limits import Limits
-from isolib.spec.mounts import Bind, Mount, Symlink, Tmpfs
+from isolib.spec.mounts import Bind, Device, Inject, Mount, Symlink, Tmpfs, size_problems
 from isolib.spec.paths import path_problems
-from isolib.spec.process import ProcessOptions, user_problems
+from isolib.spec.process import ProcessOptions, hostname_problems, user_problems
 from isolib.spec.root import DirectoryRoot, HostRoot
 from isolib.spec.security import Security
+from isolib.spec.sysctls import sysctl_problems
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
-NEW = {"cgroup": "new", "ipc": "new", "mnt": "new", "net": "new", "pid": "new", "user": "new", "uts": "new"}
-_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", re.ASCII)
-_ENV_MAX = 128 * 1024  # MAX_ARG_STRLEN, execve(2)
+NEW = dict.fromkeys(("cgroup", "ipc", "mnt", "net", "pid", "user", "uts"), "new")
+WORD_MAX = 128 * 1024 - 1  # MAX_ARG_STRLEN less the NUL, execve(2)
+WORDS_MAX = 30_000  # of argv, and of env; csrc/init_process.c has room for 32,768
+KERNELS = ("/proc", "/sys", "/dev")
 
 Where = Literal["new", "host"] | int
 
 
 class Scratch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where thrown-away writes go: ``size`` of the tmpfs (bytes or text; None: half of the memory; it counts against a
-    memory limit), or ``directory`` on disk."""
+    """Where thrown-away writes go: into memory, up to ``size`` (bytes or text; None: half of the memory; it counts
+    against a memory limit), or below ``directory`` on disk, which must hold overlay's upper directory (ext4, xfs,
+    btrfs).
+    """
 
     size: int | str | None = None
     directory: str | None = None
 
     def problems(self, where: str) -> Iterator[Problem]:
         if self.size is not None:
-            yield from Tmpfs("/scratch", size=self.size).problems(where)
+            yield from size_problems(f"{where}.size", self.size)
         if self.directory is not None:
             yield from path_problems(f"{where}.directory", self.directory)
+        if self.size is not None and self.directory is not None:
+            yield Problem(f"{where}.size", "is of the memory; a directory on disk has its filesystem's size")
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +58,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ``namespaces``: kind -> "new", "host", or a descriptor of one to join; "user" "host" leaves isolib no boundary.
     ``ids`` None: an automatic range for root, the caller as root for anybody else. ``user``: number, name, uid:gid.
     ``cwd`` None: the caller's where it is seen inside, else /. ``offsets``: seconds by clock ("monotonic", "boottime").
+    ``sysctls``: settings of the namespaces that are new, by name. ``shm_size``: of /dev/shm, 64 MiB where None.
     """
 
     argv: tuple[str, ...]
@@ -58,7 +74,9 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     namespaces: Mapping[str, Where] = {}
     ids: Ids | None = None
     offsets: Mapping[str, float] = {}
+    sysctls: Mapping[str, str] = {}
     scratch: Scratch = Scratch()
+    shm_size: int | str | None = None
     terminal: bool = False
     change_root: Literal["pivot", "chroot"] = "pivot"
 
@@ -67,97 +85,159 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         default: Where = "new" if kind == "time" and self.offsets else "host"
         return self.namespaces.get(kind, NEW.get(kind, default))  # type: ignore[arg-type]
 
+    @property
+    def joined(self) -> list[str]:
+        """The kinds of which a namespace is joined, in order."""
+        return [kind for kind in KINDS if isinstance(self.namespace(kind), int)]
+
+    def absolute(self, cwd: str) -> "ContainerSpec":
+        """The same with relative paths of the host taken from ``cwd``; what is no path at all stays, for `problems`."""
+        mounts, root = self.mounts, self.root
+        if isinstance(mounts, tuple | list) and any(_is_relative(getattr(m, "source", None)) for m in mounts):
+            mounts = tuple(_from(cwd, mount) for mount in mounts)
+        if (
+            isinstance(root, DirectoryRoot)
+            and isinstance(root.layers, tuple | list)
+            and any(map(_is_relative, root.layers))
+        ):
+            layers = tuple(os.path.join(cwd, layer) if _is_relative(layer) else layer for layer in root.layers)
+            root = msgspec.structs.replace(root, layers=layers)
+        if mounts is self.mounts and root is self.root:
+            return self
+        return msgspec.structs.replace(self, mounts=mounts, root=root)
+
     def problems(self, where: str = "") -> Iterator[Problem]:
         """All that can be said against it without looking at a host."""
-        yield from _argv_problems(f"{where}argv", self.argv)
-        yield from _env_problems(f"{where}env", self.env)
+        yield from argv_problems(f"{where}argv", self.argv)
+        yield from env_problems(f"{where}env", self.env)
         if self.cwd is not None:
             yield from path_problems(f"{where}cwd", self.cwd)
         if self.user is not None:
             yield from user_problems(f"{where}user", self.user)
         if self.hostname is not None:
             yield from hostname_problems(f"{where}hostname", self.hostname)
+        if self.shm_size is not None:
+            yield from size_problems(f"{where}shm_size", self.shm_size)
+        yield from flag_problems(f"{where}terminal", self.terminal)
+        yield from word_problems(f"{where}change_root", self.change_root, ("pivot", "chroot"))
         yield from self._part_problems(where)
-        yield from _mount_problems(f"{where}mounts", self.mounts)
-        yield from _namespace_problems(f"{where}namespaces", self.namespaces)
-        yield from _offset_problems(f"{where}offsets", self.offsets)
+        yield from mount_problems(f"{where}mounts", self.mounts)
+        yield from self._namespace_problems(where)
 
     def _part_problems(self, where: str) -> Iterator[Problem]:
-        parts = {"root": self.root, "limits": self.limits, "security": self.security, "process": self.process}
-        for name, part in (*parts.items(), ("ids", self.ids), ("scratch", self.scratch)):
-            if part is not None:
-                yield from part.problems(f"{where}{name}")
+        for name, kinds in _PARTS.items():
+            part = getattr(self, name)
+            if part is not None or name not in ("limits", "ids"):
+                yield from part_problems(f"{where}{name}", part, kinds)
+
+    def _namespace_problems(self, where: str) -> Iterator[Problem]:
+        found = [
+            *each_pair(f"{where}namespaces", self.namespaces, _namespace_problems),
+            *each_pair(f"{where}offsets", self.offsets, _offset_problems),
+        ]
+        yield from found
+        if found:
+            return
+        if self.offsets and self.namespace("time") != "new":
+            yield Problem(f"{where}offsets", "are of a new time namespace, and namespaces['time'] is none")
+        if isinstance(self.namespace("pid"), int) and self.namespace("user") == "new":
+            what = "/proc of it can only be shown to its owner: join its user namespace, too"
+            yield Problem(f"{where}namespaces['pid']", what)
+        if self.hostname is not None and self.namespace("uts") != "new":
+            yield Problem(f"{where}hostname", "would be changed for others: it needs a new uts namespace")
+        yield from sysctl_problems(f"{where}sysctls", self.sysctls, lambda kind: self.namespace(kind) == "new")
 
 
-def _argv_problems(where: str, argv: tuple[str, ...]) -> Iterator[Problem]:
-    if isinstance(argv, str) or not argv:
+_PARTS: dict[str, tuple[type, ...]] = {
+    "root": (HostRoot, DirectoryRoot),
+    "limits": (Limits,),
+    "security": (Security,),
+    "process": (ProcessOptions,),
+    "ids": (Ids,),
+    "scratch": (Scratch,),
+}
+_MOUNTS = (Bind, Device, Tmpfs, Inject, Symlink)
+
+
+def _is_relative(path: object) -> bool:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    return isinstance(text, str) and bool(text) and not text.startswith("/")
+
+
+def _from(cwd: str, mount: Mount) -> Mount:
+    if isinstance(mount, Bind | Device) and _is_relative(mount.source):
+        return msgspec.structs.replace(mount, source=os.path.join(cwd, mount.source))
+    return mount
+
+
+def argv_problems(where: str, argv: object) -> Iterator[Problem]:
+    """Of the words of a command."""
+    if not isinstance(argv, tuple | list) or not argv:
         yield Problem(where, "a list of words, the program first: ['sh', '-c', '...']")
         return
     for i, word in enumerate(argv):
-        if not isinstance(word, str):
-            yield Problem(f"{where}[{i}]", f"text, not {type(word).__name__}")
-        elif "\0" in word:
-            yield Problem(f"{where}[{i}]", "an argument cannot hold a NUL byte")
-        elif len(word) >= _ENV_MAX:
-            yield Problem(f"{where}[{i}]", "an argument is shorter than 128 KiB (execve(2), MAX_ARG_STRLEN)")
+        yield from text_problems(f"{where}[{i}]", word, "an argument", WORD_MAX)
     if argv[0] == "":
         yield Problem(f"{where}[0]", "the program's name is empty")
-    if len(argv) > 30000:
-        yield Problem(where, "at most 30,000 words")
+    if len(argv) > WORDS_MAX:
+        yield Problem(where, f"at most {WORDS_MAX:,} words")
 
 
-def _env_problems(where: str, env: Mapping[str, str]) -> Iterator[Problem]:
-    for name, value in env.items():
-        place = f"{where}[{name!r}]"
-        if not isinstance(name, str) or not isinstance(value, str):
-            yield Problem(place, "names and values are text")
-        elif not name or "=" in name or "\0" in name:
-            yield Problem(place, "a name is not empty and holds neither '=' nor NUL")
-        elif "\0" in value:
-            yield Problem(place, "a value cannot hold a NUL byte")
-        elif len(name) + len(value) + 2 > _ENV_MAX:
-            yield Problem(place, "name and value together are shorter than 128 KiB (execve(2), MAX_ARG_STRLEN)")
+def env_problems(where: str, env: object) -> Iterator[Problem]:
+    """Of an environment."""
+    yield from each_pair(where, env, _variable_problems)
+    if isinstance(env, Mapping) and len(env) > WORDS_MAX:
+        yield Problem(where, f"at most {WORDS_MAX:,} variables")
 
 
-def hostname_problems(where: str, name: object) -> Iterator[Problem]:
-    """At most 64 of letters, digits, dot, hyphen and underscore (sethostname(2), hostname(7))."""
-    if not isinstance(name, str) or not _HOSTNAME.fullmatch(name):
-        yield Problem(where, f"{name!r} is no host name: 1 to 64 of A-Z a-z 0-9 . - _, a letter or digit at both ends")
+def _variable_problems(where: str, name: object, value: object) -> Iterator[Problem]:
+    found = [*text_problems(where, name, "a name"), *text_problems(where, value, "a value")]
+    yield from found
+    if found:
+        return
+    assert isinstance(name, str)
+    assert isinstance(value, str)
+    if not name or "=" in name:
+        yield Problem(where, "a name is not empty and holds no '='")
+    elif len(encoded(f"{name}={value}") or b"") > WORD_MAX:
+        yield Problem(where, "name and value together are shorter than 128 KiB (execve(2), MAX_ARG_STRLEN)")
 
 
-def _mount_problems(where: str, mounts: tuple[Mount, ...]) -> Iterator[Problem]:
+def mount_problems(where: str, mounts: object) -> Iterator[Problem]:
+    """Of each mount, and of two at one place."""
+    if not isinstance(mounts, tuple | list):
+        yield Problem(where, f"a tuple, not {type(mounts).__name__}")
+        return
     seen: dict[str, int] = {}
     for i, mount in enumerate(mounts):
         place = f"{where}[{i}]"
-        if not isinstance(mount, Mount):
-            yield Problem(place, f"a Bind, Tmpfs, Inject or Symlink, not {type(mount).__name__}")
-            continue
-        found = list(mount.problems(place))
+        found = list(part_problems(place, mount, _MOUNTS))
         yield from found
         if found:
             continue
         if mount.path in seen:
             yield Problem(f"{place}.target", f"{mount.path!r} is mounts[{seen[mount.path]}]'s target already")
         seen.setdefault(mount.path, i)
-        if not isinstance(mount, Symlink) and mount.path in ("/proc", "/sys", "/dev") and not isinstance(mount, Bind):
-            yield Problem(
-                f"{place}.target", f"{mount.path} is the kernel's; mount below it, or bind the host's over it"
-            )
+        if mount.path in KERNELS and not isinstance(mount, Bind):
+            what = f"{mount.path} is the kernel's; mount below it, or bind the host's over it"
+            yield Problem(f"{place}.target", what)
 
 
-def _namespace_problems(where: str, namespaces: Mapping[str, Where]) -> Iterator[Problem]:
-    for kind, value in namespaces.items():
-        if kind not in KINDS:
-            yield Problem(f"{where}[{kind!r}]", f"no such kind: there are {', '.join(KINDS)}")
-        elif isinstance(value, bool) or (not isinstance(value, int) and value not in ("new", "host")):
-            yield Problem(f"{where}[{kind!r}]", "'new', 'host', or the descriptor of a namespace")
-    if namespaces.get("mnt") == "host":
-        yield Problem(f"{where}['mnt']", "a container has a mount namespace of its own: its root is in it")
+def _namespace_problems(where: str, kind: object, value: object) -> Iterator[Problem]:
+    if kind not in KINDS:
+        yield Problem(where, f"no such kind: there are {', '.join(KINDS)}")
+    elif kind == "mnt" and value != "new":
+        yield Problem(where, "a container has a mount namespace of its own: its root is in it")
+    elif isinstance(value, str):
+        yield from word_problems(where, value, ("new", "host"))
+    elif isinstance(value, bool) or not isinstance(value, int):
+        yield Problem(where, "'new', 'host', or the descriptor of a namespace")
+    else:
+        yield from number_problems(where, value, 0, 2**31 - 1)
 
 
-def _offset_problems(where: str, offsets: Mapping[str, float]) -> Iterator[Problem]:
-    for clock, seconds in offsets.items():
-        if clock not in ("monotonic", "boottime"):
-            yield Problem(f"{where}[{clock!r}]", "no such clock: there are monotonic, boottime (time_namespaces(7))")
-        elif isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 2**62 / 1e9:
-            yield Problem(f"{where}[{clock!r}]", "seconds, as a number")
+def _offset_problems(where: str, clock: object, seconds: object) -> Iterator[Problem]:
+    if clock not in ("monotonic", "boottime"):
+        yield Problem(where, "no such clock: there are monotonic, boottime (time_namespaces(7))")
+    elif isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 2**62 / 1e9:
+        yield Problem(where, f"a number of seconds, below 146 years, not {seconds!r}")

@@ -1,4 +1,4 @@
-"""What is mounted into a container beside its root: Bind, Tmpfs, Inject, Symlink, Overlay."""
+"""What is mounted into a container beside its root: Bind, Device, Tmpfs, Inject, Symlink."""
 
 import os
 from collections.abc import Iterator
@@ -7,32 +7,55 @@ from typing import Literal
 import msgspec
 
 from isolib.errors import Problem
-from isolib.spec.paths import clean, path_problems
+from isolib.spec.checks import (
+    each,
+    encoded,
+    flag_problems,
+    mode_problems,
+    number_problems,
+    text_problems,
+    word_problems,
+)
+from isolib.spec.paths import clean, path_problems, plain
 from isolib.spec.units import Size, parse_size
 
 Propagation = Literal["private", "slave", "shared", "unbindable"]
+PROPAGATIONS = ("private", "slave", "shared", "unbindable")
 OPTIONS = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 0x10, "nodiratime": 0x80, "nosymfollow": 0x200000}
-FORBIDDEN_TARGETS = ("/",)
+CONTENT_MAX = 256 * 1024 * 1024
 
 
 def _target_problems(where: str, target: object) -> Iterator[Problem]:
     yield from path_problems(where, target)
-    if isinstance(target, str) and target.startswith("/") and clean(target) in FORBIDDEN_TARGETS:
+    if isinstance(target, str) and target.startswith("/") and clean(target) == "/":
         yield Problem(where, "nothing can be mounted over /: choose another root (image=)")
 
 
+def _source_problems(where: str, source: object, target: object) -> Iterator[Problem]:
+    """Of a host's path, and of the target that defaults to it."""
+    found = list(path_problems(f"{where}.source", source, absolute=False))
+    yield from found
+    if target is not None:
+        yield from _target_problems(f"{where}.target", target)
+    elif not found and os.fspath(source).startswith("/") and plain(os.fspath(source)) == "/":  # type: ignore[call-overload]
+        yield Problem(f"{where}.target", "give the target: the host's / cannot replace the container's")
+
+
 def _option_problems(where: str, options: object) -> Iterator[Problem]:
-    for word in options if isinstance(options, tuple | list) else ():
-        if word not in OPTIONS:
-            yield Problem(where, f"no mount option {word!r}: there are {', '.join(OPTIONS)}")
+    yield from each(where, options, lambda place, word: word_problems(place, word, OPTIONS))
 
 
-def _size_problems(where: str, size: Size) -> Iterator[Problem]:
+def size_problems(where: str, size: object) -> Iterator[Problem]:
+    """Of the size of a tmpfs."""
     try:
-        if parse_size(size) == "max" or parse_size(size) == 0:
+        if parse_size(size) in ("max", 0):
             yield Problem(where, "a number of bytes above 0, or None for half of the memory")
     except ValueError as error:
         yield Problem(where, str(error))
+
+
+def _seen_at(source: str | os.PathLike[str], target: str | None) -> str:
+    return clean(target) if target is not None else plain(os.fspath(source))
 
 
 class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,22 +80,41 @@ class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def path(self) -> str:
         """Where it is seen inside."""
-        return clean(self.target if self.target is not None else os.path.abspath(self.source))
+        return _seen_at(self.source, self.target)
 
     def problems(self, where: str) -> Iterator[Problem]:
-        yield from path_problems(f"{where}.source", self.source, absolute=False)
-        if self.target is not None:
-            yield from _target_problems(f"{where}.target", self.target)
-        elif not list(path_problems("", self.source, absolute=False)) and self.path in FORBIDDEN_TARGETS:
-            yield Problem(f"{where}.target", "give the target: the host's / cannot replace the container's")
+        yield from _source_problems(where, self.source, self.target)
+        for name in ("readonly", "optional", "recursive"):
+            yield from flag_problems(f"{where}.{name}", getattr(self, name))
+        if self.owner is not None:
+            yield from word_problems(f"{where}.owner", self.owner, ("inside", "host"))
         yield from _option_problems(f"{where}.options", self.options)
-        if self.propagation not in ("private", "slave", "shared", "unbindable"):
-            yield Problem(f"{where}.propagation", "one of private, slave, shared, unbindable")
+        yield from word_problems(f"{where}.propagation", self.propagation, PROPAGATIONS)
+
+
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device of the host at ``target`` (default: the same path), with the rights its file has on the host.
+
+    In a user namespace no device can be made (mknod(2)), so the host's own is bound; a group may need `Limits.devices`
+    to use it.
+    """
+
+    source: str | os.PathLike[str]
+    target: str | None = None
+    optional: bool = False
+
+    @property
+    def path(self) -> str:
+        return _seen_at(self.source, self.target)
+
+    def problems(self, where: str) -> Iterator[Problem]:
+        yield from _source_problems(where, self.source, self.target)
+        yield from flag_problems(f"{where}.optional", self.optional)
 
 
 class Tmpfs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An empty filesystem in memory at ``target``. ``size``: bytes, or text as "64M"; None: half of the memory
-    (tmpfs(5)).
+    (tmpfs(5)). ``inodes``: how many files it holds at most.
     """
 
     target: str
@@ -88,11 +130,10 @@ class Tmpfs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def problems(self, where: str) -> Iterator[Problem]:
         yield from _target_problems(f"{where}.target", self.target)
         if self.size is not None:
-            yield from _size_problems(f"{where}.size", self.size)
-        if not 0 <= self.mode <= 0o7777:
-            yield Problem(f"{where}.mode", f"{self.mode:#o} is no mode: 0 to 0o7777")
-        if self.inodes is not None and self.inodes < 1:
-            yield Problem(f"{where}.inodes", "at least 1")
+            yield from size_problems(f"{where}.size", self.size)
+        yield from mode_problems(f"{where}.mode", self.mode)
+        if self.inodes is not None:
+            yield from number_problems(f"{where}.inodes", self.inodes, 1, 2**63 - 1)
         yield from _option_problems(f"{where}.options", self.options)
 
 
@@ -109,14 +150,17 @@ class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def data(self) -> bytes:
-        return self.content if isinstance(self.content, bytes) else self.content.encode("utf-8", "surrogateescape")
+        return self.content if isinstance(self.content, bytes) else encoded(self.content) or b""
 
     def problems(self, where: str) -> Iterator[Problem]:
         yield from _target_problems(f"{where}.target", self.target)
         if not isinstance(self.content, bytes | str):
             yield Problem(f"{where}.content", f"bytes or text, not {type(self.content).__name__}")
-        if not 0 <= self.mode <= 0o7777:
-            yield Problem(f"{where}.mode", f"{self.mode:#o} is no mode: 0 to 0o7777")
+        elif isinstance(self.content, str) and encoded(self.content) is None:
+            yield from text_problems(f"{where}.content", self.content)
+        elif len(self.content) > CONTENT_MAX:
+            yield Problem(f"{where}.content", "at most 256 MiB: bind a file in its place")
+        yield from mode_problems(f"{where}.mode", self.mode)
 
 
 class Symlink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,4 +178,4 @@ class Symlink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         yield from path_problems(f"{where}.to", self.to, absolute=False)
 
 
-Mount = Bind | Tmpfs | Inject | Symlink
+Mount = Bind | Device | Tmpfs | Inject | Symlink

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from isolib.errors import Problem
+from isolib.spec.checks import encoded, text_problems
 
 PATH_MAX = 4096
 NAME_MAX = 255
@@ -11,19 +12,19 @@ NAME_MAX = 255
 
 def path_problems(where: str, path: object, *, absolute: bool = True) -> Iterator[Problem]:
     """What is wrong with a path: of another type, empty, NUL, too long, relative, or with ".." in it."""
-    if not isinstance(path, str | os.PathLike):
-        yield Problem(where, f"a path is text, not {type(path).__name__}")
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if found := list(text_problems(where, text, "a path")):
+        yield from found
         return
-    text = os.fspath(path)
-    if not text:
+    assert isinstance(text, str)
+    raw = encoded(text) or b""
+    if not raw:
         yield Problem(where, "a path cannot be empty")
-    if "\0" in text:
-        yield Problem(where, "a path cannot hold a NUL byte")
-    if len(os.fsencode(text)) >= PATH_MAX:
+    if len(raw) >= PATH_MAX:
         yield Problem(where, f"a path is shorter than {PATH_MAX} bytes")
-    if any(len(os.fsencode(name)) > NAME_MAX for name in text.split("/")):
+    if any(len(name) > NAME_MAX for name in raw.split(b"/")):
         yield Problem(where, f"a file name has at most {NAME_MAX} bytes")
-    if absolute and text and not text.startswith("/"):
+    if absolute and raw and not text.startswith("/"):
         yield Problem(where, f"{text!r} is relative: a path inside starts with /")
     if absolute and ".." in text.split("/"):
         yield Problem(where, f"{text!r} has '..' in it: write the path without")
@@ -34,6 +35,19 @@ def clean(path: str) -> str:
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
+def plain(path: str) -> str:
+    """As `clean`, with ".." taken back: what a host's path is called inside."""
+    parts: list[str] = []
+    for part in clean(path).split("/"):
+        parts = parts[:-1] if part == ".." else [*parts, part] if part else parts
+    return "/" + "/".join(parts)
+
+
 def below(path: str, top: str) -> bool:
     """Whether path is top or lies below it; both clean."""
     return path == top or top == "/" or path.startswith(top + "/")
+
+
+def under(path: str, top: str) -> bool:
+    """Whether path lies below top and is not top itself."""
+    return path != top and below(path, top)

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from isolib.errors import Problem
+from isolib.spec.checks import each, word_problems
 from isolib.spec.paths import path_problems
 
 
@@ -19,24 +20,27 @@ class HostRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rights: Literal["user", "root"] = "user"
 
     def problems(self, where: str) -> Iterator[Problem]:
-        if self.rights not in ("user", "root"):
-            yield Problem(f"{where}.rights", "one of user, root")
+        yield from word_problems(f"{where}.rights", self.rights, ("user", "root"))
 
 
 class DirectoryRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Directories of the host, lowest first, as one root. ``writes``: "discard" keeps them in a throw-away layer,
-    "keep" puts them into the one directory itself, "deny" makes the root read-only."""
+    """Directories of the host, lowest first, as one root.
+
+    ``writes``: "discard" keeps them in a throw-away layer, "deny" makes the root read-only; both leave the directories
+    as they are. "keep" puts them into the one directory itself: it must have /proc, /sys and /dev, and mount points
+    that are missing are made in it, empty, as the mounts asked for need them.
+    """
 
     layers: tuple[str, ...]
     writes: Literal["discard", "keep", "deny"] = "discard"
 
     def problems(self, where: str) -> Iterator[Problem]:
+        yield from each(f"{where}.layers", self.layers, lambda place, path: path_problems(place, path, absolute=False))
+        yield from word_problems(f"{where}.writes", self.writes, ("discard", "keep", "deny"))
+        if not isinstance(self.layers, tuple | list):
+            return
         if not self.layers:
             yield Problem(f"{where}.layers", "at least one directory")
-        for i, layer in enumerate(self.layers):
-            yield from path_problems(f"{where}.layers[{i}]", layer, absolute=False)
-        if self.writes not in ("discard", "keep", "deny"):
-            yield Problem(f"{where}.writes", "one of discard, keep, deny")
         if self.writes == "keep" and len(self.layers) > 1:
             yield Problem(f"{where}.writes", "only a single directory can keep what is written")
 

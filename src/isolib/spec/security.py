@@ -7,6 +7,7 @@ import msgspec
 
 from isolib.errors import Problem
 from isolib.spec.capabilities import Capabilities
+from isolib.spec.checks import each, flag_problems, part_problems
 from isolib.spec.landlock import Landlock
 from isolib.spec.paths import path_problems
 from isolib.spec.seccomp import SeccompProfile
@@ -37,13 +38,14 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     best_effort: bool = False
 
     def problems(self, where: str) -> Iterator[Problem]:
-        yield from self.capabilities.problems(f"{where}.capabilities")
-        if isinstance(self.seccomp, SeccompProfile):
-            yield from self.seccomp.problems(f"{where}.seccomp")
+        yield from part_problems(f"{where}.capabilities", self.capabilities, Capabilities)
+        if not isinstance(self.seccomp, str):
+            yield from part_problems(f"{where}.seccomp", self.seccomp, SeccompProfile)
         elif self.seccomp not in ("default", "unconfined"):
             yield Problem(f"{where}.seccomp", "one of 'default', 'unconfined', or a SeccompProfile")
         if self.landlock is not None:
-            yield from self.landlock.problems(f"{where}.landlock")
-        for name, paths in (("masked", self.masked), ("read_only", self.read_only)):
-            for i, path in enumerate(paths):
-                yield from path_problems(f"{where}.{name}[{i}]", path)
+            yield from part_problems(f"{where}.landlock", self.landlock, Landlock)
+        for name in ("masked", "read_only"):
+            yield from each(f"{where}.{name}", getattr(self, name), path_problems)
+        for name in ("no_new_privs", "best_effort"):
+            yield from flag_problems(f"{where}.{name}", getattr(self, name))
