@@ -14,8 +14,9 @@ from isolib.spec.limits import Limits
 
 ATTEMPTS = 4  # a folder may be tidied away by another thread or process between two calls
 
-# Groups that a name implied ("tests" of "tests/a"): removed with the last group in them.
-_implied: set[tuple[str, str]] = set()
+# Groups that were asked for by their own name; one that a longer name implied ("tests" of "tests/a") goes with the last
+# group in it. No lock is needed: who removes a group tries its parent next, and the last one to do so succeeds.
+_named: set[tuple[str, str]] = set()
 
 
 def create(
@@ -54,12 +55,12 @@ def _make(folder: Directory, name: str, wanted: Iterable[str]) -> Directory:
         folder = folder.below(part)
         with suppress(FileExistsError):
             _mkdir(folder)
-            _implied.add((folder.hierarchy.point, folder.path))
         if folder.hierarchy.version == 2:
             enable(folder, (name for name in wanted if name in (folder.read("cgroup.controllers") or "").split()))
     group = folder.below(last)
     try:
         _mkdir(group)
+        _named.add((group.hierarchy.point, group.path))
     except FileExistsError:
         raise AlreadyExists(f"there is a group {group.absolute}") from None
     return group
@@ -85,15 +86,15 @@ def _undo(made: Sequence[Directory]) -> None:
 
 
 def remove_implied(places: Iterable[Directory]) -> None:
-    """Remove the parents that only a name implied, when no other group is in them."""
+    """After a group is gone: remove its parents that only a name implied, when no other group is in them."""
     for place in places:
+        _named.discard((place.hierarchy.point, place.path))
         parent = place.parent
-        while (parent.hierarchy.point, parent.path) in _implied:
+        while own_mark() in parent.path and (parent.hierarchy.point, parent.path) not in _named:
             try:
                 parent.remove()
             except FileNotFoundError:
                 pass
             except OSError:
                 break
-            _implied.discard((parent.hierarchy.point, parent.path))
             parent = parent.parent
