@@ -305,6 +305,7 @@ def test_a_weight_survives_v1(weight: int) -> None:
 @given(st.integers(1, 10_000))
 def test_the_weight_of_bfq_keeps_its_range(weight: int) -> None:
     assert 1 <= io.bfq_weight(weight) <= 1000
+    assert abs(io.weight_of_bfq(io.bfq_weight(weight)) - weight) <= 5
 
 
 def test_a_disk_by_its_path() -> None:

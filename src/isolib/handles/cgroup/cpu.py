@@ -61,7 +61,7 @@ def _bandwidth(limits: Limits, version: Version) -> list[Write]:
         Write("cpus", "cpu", "cpu.cfs_period_us", str(period)),
         Write("cpus", "cpu", "cpu.cfs_quota_us", "-1" if quota == "max" else quota),
     ]
-    if period == PERIOD:  # as a new group has it
+    if limits.cpu_period is None:  # as a new group has it
         del found[0]
     return found if burst is None else [*found, Write("cpu_burst", "cpu", "cpu.cfs_burst_us", burst)]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct, structs
 
 from isolib.errors import Problem, SpecError
-from isolib.handles.cgroup.frame import Read, Version, Write, nested, size_text
+from isolib.handles.cgroup.frame import Read, Version, Write, nested, number, size_text
 from isolib.spec.limits import IoLimit, Limits
 
 _RATES = ("rbps", "wbps", "riops", "wiops")
@@ -45,7 +45,12 @@ class IoStats(Struct, frozen=True):
 
 def bfq_weight(weight: int) -> int:
     """v2's weight (1 to 10000, 100 is usual) in the range of BFQ and of v1 (1 to 1000, 100 is usual)."""
-    return weight if weight <= 100 else 100 + (weight - 100) * 900 // 9900
+    return weight if weight <= 100 else 100 + round((weight - 100) / 11)
+
+
+def weight_of_bfq(weight: int) -> int:
+    """The inverse, to read a limit back; up to 5 off."""
+    return weight if weight <= 100 else 100 + (weight - 100) * 11
 
 
 def resolve(limits: Limits, stat_of: Callable[[str], os.stat_result] = os.stat) -> Limits:
@@ -120,8 +125,14 @@ def limits_of(read: Read, version: Version) -> dict[str, object]:
                 device, _, value = line.partition(" ")
                 rates.setdefault(device, {})[name] = int(value)
     limits = [IoLimit(device, **{n: v for n, v in row.items() if n in _RATES}) for device, row in rates.items()]  # type: ignore[arg-type]
-    weight = (read("io.weight" if version == 2 else "blkio.bfq.weight") or "").removeprefix("default ").split("\n")[0]
-    return {"io": tuple(limits), "io_weight": int(weight) if weight.isdecimal() else None}
+    return {"io": tuple(limits), "io_weight": _weight_of(read, version)}
+
+
+def _weight_of(read: Read, version: Version) -> int | None:
+    own = read("io.weight") if version == 2 else None
+    text = own or read("io.bfq.weight" if version == 2 else "blkio.bfq.weight") or read("blkio.weight") or ""
+    value = number(text.removeprefix("default ").partition("\n")[0])
+    return value if own or value is None else weight_of_bfq(value)
 
 
 def stats(read: Read, version: Version) -> IoStats | None:
