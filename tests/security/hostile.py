@@ -36,7 +36,7 @@ def read_memory(pid: int) -> bool:
     buffer = ctypes.create_string_buffer(16)
     mine = Part(ctypes.addressof(buffer), 16)
     theirs = Part(PROGRAM, 16)
-    return libc.process_vm_readv(pid, ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0) > 0
+    return bool(libc.process_vm_readv(pid, ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0) > 0)
 
 
 def write_memory(pid: int) -> bool:

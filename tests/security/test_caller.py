@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,16 +31,13 @@ def prctl(option: int) -> int:
 
 def portrait() -> dict[str, object]:
     """All that the kernel tells about this process and thread, apart from how much it used."""
-    status = [
-        line for line in Path("/proc/thread-self/status").read_text().splitlines() if not line.startswith(RESTLESS)
-    ]
+    lines = Path("/proc/thread-self/status").read_text().splitlines()
+    kinds = os.listdir("/proc/thread-self/ns")
     return {
         "status": [line for line in lines if not line.startswith(RESTLESS)],
         "limits": Path("/proc/self/limits").read_text(),
         "oom_score_adj": Path("/proc/self/oom_score_adj").read_text(),
-        "namespaces": {
-            kind: os.readlink(f"/proc/thread-self/ns/{kind}") for kind in os.listdir("/proc/thread-self/ns")
-        },
+        "namespaces": {kind: os.readlink(f"/proc/thread-self/ns/{kind}") for kind in kinds},
         "cgroup": Path("/proc/self/cgroup").read_text(),
         "mounts": Path("/proc/self/mountinfo").read_text(),
         "cwd": os.getcwd(),
