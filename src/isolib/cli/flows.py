@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import stat
 from collections.abc import Callable
 
 CHUNK = 64 * 1024
@@ -10,15 +11,18 @@ END_OF_INPUT = b"\x04"  # Ctrl-D: what a terminal takes for the end (termios(3),
 
 
 def private(fd: int, flags: int) -> int:
-    """The same file, opened anew, so that it can be made non-blocking for us alone; the caller of this owns it.
+    """The same terminal or pipe, opened anew, so that it can be made non-blocking for us alone; to be closed.
 
-    Others share the caller's own descriptors: O_NONBLOCK there would be theirs too. Where a file cannot be opened anew
-    (a socket, somebody else's terminal), a copy that blocks.
+    Others share the caller's own descriptors: O_NONBLOCK there would be theirs too. A copy where that is not possible
+    (a socket, somebody else's terminal), and of a file, whose place to write at is shared with others and stays so.
     """
+    mode = os.fstat(fd).st_mode
     try:
-        return os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
+            return os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
-        return os.dup(fd)
+        pass
+    return os.dup(fd)
 
 
 class Flow:

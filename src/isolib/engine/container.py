@@ -8,6 +8,7 @@ from typing import Unpack
 import msgspec
 
 from isolib.engine.carry import carried, wired
+from isolib.engine.entering import entered
 from isolib.engine.result import Result
 from isolib.engine.run import Options, Wishes, command_spec, container_spec
 from isolib.engine.streams import DISCARD, PIPE, Sink, Source
@@ -15,7 +16,7 @@ from isolib.errors import Conflict, ExitError, Unavailable
 from isolib.handles.cgroup import CGroup
 from isolib.handles.process import Exit, Process
 from isolib.image.image import Image
-from isolib.launch.enter import Target, enter, prepare_enter
+from isolib.launch.enter import Target
 from isolib.launch.start import prepare, start
 from isolib.spec.container import ContainerSpec
 from isolib.spec.process import ProcessOptions
@@ -154,16 +155,7 @@ class Container:
         target = Target(
             {name[3:]: fd for name, fd in own.received.items() if name.startswith("ns/")}, own.range_map, own.group
         )
-        group = own.group.child(f"exec-{time.monotonic_ns():x}") if own.group is not None else None
-        try:
-            process = enter(prepare_enter(wanted, target), stdio, group)
-        except BaseException:
-            if group is not None:
-                group.close()
-            raise
-        if group is not None:
-            process.ends_with.append(group)
-        return process
+        return entered(wanted, target, stdio)
 
     def close(self) -> None:
         """Ends it, if it still runs, and waits for its end."""
