@@ -19,16 +19,17 @@ def called(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     inside: Inside,
+    late: str,
     sinks: tuple[Source, Sink, Sink],
     deadline: float | None,
 ) -> Any:
     """Starts an interpreter by ``start`` and calls ``function(*args)`` in it. Raises what it raises, or ExitError.
 
-    ``inside``: its environment and directory, and a mount namespace it is to join itself as its only descriptor. Call
-    and outcome lie in memory files, which need nobody who reads while the other writes.
+    ``inside``: its environment and directory; ``late``: the kind of a namespace that it joins itself, and that is then
+    the only descriptor of ``inside``. Call and outcome lie in memory files: nobody need read while the other writes.
     """
     argv = _interpreter()
-    request = _memory("isolib-call", pack((function, args, bool(inside.fds))))
+    request = _memory("isolib-call", pack((function, args, late)))
     outcome = _memory("isolib-outcome")
     try:
         extras = [request, outcome, *inside.fds]

@@ -1,5 +1,6 @@
 """Starting something in a namespace that is held by a handle: by which right, and how it is killed."""
 
+import contextlib
 import itertools
 import os
 
@@ -12,20 +13,15 @@ from isolib.launch.namespace import Inside, needs_owner, start_inside
 _number = itertools.count()
 
 
-def start_in(space: Namespace, deadline: float | None, words: Inside) -> Process:
-    """Starts it; one that brings more than its three streams joins a mount namespace itself."""
-    join = not (space.kind == "mnt" and len(words.fds) > 3) and not _is_own_user(space)
-    group = None
-    if space.kind == "pid" and deadline is not None:  # nothing else reaches what is left behind in there
-        group = CGroup.create(f"inside-{next(_number)}")
-    try:
+def start_in(space: Namespace, deadline: float | None, words: Inside, *, late: bool = False) -> Process:
+    """Starts it, to be killed at the deadline as a whole. ``late``: it joins by itself what it was given."""
+    join = not late and not is_own_user(space)
+    with contextlib.ExitStack() as held:
+        group = None
+        if space.kind == "pid" and deadline is not None:  # nothing else reaches what is left behind in there
+            group = held.enter_context(CGroup.create(f"inside-{next(_number)}"))
         process = _start_as_allowed(space, words, join, group)
-    except BaseException:
-        if group is not None:
-            group.close()
-        raise
-    if group is not None:
-        process.ends_with.append(group)
+        process.ends_with.append(held.pop_all())
     return process
 
 
@@ -54,13 +50,13 @@ def _owner(space: Namespace) -> Namespace | None:
         owner = space.owner()
     except Denied:
         return None
-    if not _is_own_user(owner):
+    if not is_own_user(owner):
         return owner
     owner.close()
     return None
 
 
-def _is_own_user(space: Namespace) -> bool:
+def is_own_user(space: Namespace) -> bool:
     """Joining the user namespace that one is in is EINVAL (setns(2))."""
     if space.kind != "user":
         return False

@@ -8,7 +8,7 @@ from typing import Self, TypeVar, TypeVarTuple, overload
 
 from isolib.engine.call import called
 from isolib.engine.carry import carried
-from isolib.engine.inside import start_in
+from isolib.engine.inside import is_own_user, start_in
 from isolib.engine.result import Result
 from isolib.engine.streams import INHERIT, Sink, Source
 from isolib.errors import Conflict, ExitError, KernelError, Problem, SpecError
@@ -16,6 +16,7 @@ from isolib.handles import namespace as handle
 from isolib.handles.ids.lease import Lease
 from isolib.handles.ids.wish import hold
 from isolib.handles.process import Process
+from isolib.launch.callee import JOINED_LATE
 from isolib.launch.namespace import Inside, create, needs_owner, offsets_text
 from isolib.launch.start import Stdio
 from isolib.linux.ns import KINDS
@@ -111,8 +112,8 @@ class Namespace(handle.Namespace):
 
         A command gets a plain environment and ``env``; a Result comes back, as from `isolib.run`. A function gets the
         caller's environment and ``env``; its arguments, and what it returns or raises, are pickled (by cloudpickle
-        where it is installed), so call none in a user namespace whose root is not trusted. In a mount namespace it can
-        import nothing. An ordinary user joins the owning user namespace first, and is its root.
+        where it is installed), so call none in the PID or user namespace of what is not trusted. In a mount namespace
+        it can import nothing. An ordinary user joins the owning user namespace first, and is its root.
 
         After ``timeout`` seconds all it started is killed: in a PID namespace by a group of its own, so Unavailable
         where none can be made. Raises SpecError, StepError, KernelError, ExitError (a function that gave nothing back).
@@ -120,16 +121,17 @@ class Namespace(handle.Namespace):
         deadline = None if timeout is None else time.monotonic() + timeout
         if callable(command):
             sinks = (stdin, INHERIT if stdout is None else stdout, INHERIT if stderr is None else stderr)
-            own = [self.fileno()] if self.kind == "mnt" else []
-            words = Inside((), {**os.environ, **(env or {})}, own, cwd)
-            return called(partial(start_in, self, deadline), command, args, words, sinks, deadline)  # type: ignore[no-any-return]
+            late = self.kind if self.kind in JOINED_LATE and not is_own_user(self) else ""
+            words = Inside((), {**os.environ, **(env or {})}, [self.fileno()] if late else [], cwd)
+            starter = partial(start_in, self, deadline, late=bool(late))
+            return called(starter, command, args, words, late, sinks, deadline)  # type: ignore[no-any-return]
         argv = _argv(command, args)
         plain = {"PATH": _PATH, "HOME": os.environ.get("HOME", "/"), **(env or {})}
 
-        def starter(stdio: Stdio) -> Process:
+        def start(stdio: Stdio) -> Process:
             return start_in(self, deadline, Inside(argv, plain, stdio, cwd))
 
-        result = carried(argv, starter, (stdin, stdout, stderr), deadline)
+        result = carried(argv, start, (stdin, stdout, stderr), deadline)
         if check and not result.ok:
             raise ExitError(result)
         return result

@@ -4,14 +4,19 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.machinery import BuiltinImporter, FrozenImporter
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from isolib.errors import Unavailable
 
-# Of the interpreter: where the call lies, where the outcome goes, and the mount namespace it is to join itself.
+# Of the interpreter: where the call lies, where the outcome goes, and the namespace it is to join itself.
 CALL, OUTCOME, SPACE = 3, 4, 5
+
+# In these the interpreter may not be found, or not be readable, so it is started outside and joins once it is up. That
+# also leaves it out of reach of a container's root, who may trace what is executed in his user namespace (ptrace(2)).
+JOINED_LATE = ("mnt", "user")
 
 # What it is started with; its arguments are the caller's sys.path.
 BOOT = (
@@ -42,17 +47,33 @@ def pack(value: object) -> bytes:
 
 
 def main() -> None:
-    """Runs in the fresh interpreter: all it needs is imported before it joins a mount namespace."""
-    function, args, join = pickle.loads(_read_all(CALL))
-    if join:
-        from isolib.linux import ns
-
-        import_nothing_more()
-        ns.setns(SPACE, "mnt")
-        os.close(SPACE)
+    """Runs in the fresh interpreter: all that a pickle names is imported before it joins a mount namespace."""
+    function, args, kind = pickle.loads(_read_all(CALL))
+    if kind:
+        join(kind)
     outcome = pack_outcome(call(function, args))
     with open(OUTCOME, "wb") as file:
         file.write(outcome)
+
+
+def join(kind: str) -> None:
+    from isolib.linux import ns
+
+    if kind == "mnt":
+        import_nothing_more()
+    ns.setns(SPACE, kind)
+    os.close(SPACE)
+    if kind == "user":
+        become_root()
+
+
+def become_root() -> None:
+    """As launch/namespace.py's WHO: root without the caller's groups, as far as the map has that."""
+    with suppress(PermissionError):
+        os.setgroups([])
+    with suppress(OSError):
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
