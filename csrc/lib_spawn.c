@@ -92,7 +92,8 @@ static long clone_call(long nr, long a, long b, long c, void (*fn)(struct start 
 }
 #endif
 
-/* exit_signal 0: no SIGCHLD in the caller, and a wait() of somebody else's never reaps init (wait(2), __WALL). */
+/* exit_signal 0: a start that fails before the exec is nobody's news. The exec makes it SIGCHLD, so later a wait() of
+ * somebody else's may reap init; the end is told on the channel before. */
 static long clone_init(u64 flags, char *stack, int *pidfd, struct start *start)
 {
 	struct clone_args args = {

@@ -14,7 +14,7 @@ from isolib.errors import KernelError
 from isolib.handles.cgroup import CGroup
 from isolib.linux import spawn as linux
 
-WALL = 0x40000000  # wait(2): init's exit signal is 0, so it is a "clone child"
+WALL = 0x40000000  # wait(2): also where init never came to its exec, and is a "clone child"
 COMMAND_SIGNAL, COMMAND_PIDFD, COMMAND_KILL = 1, 2, 3
 
 
