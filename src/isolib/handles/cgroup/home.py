@@ -72,6 +72,7 @@ def enable(directory: Directory, controllers: Iterable[str]) -> None:
 
 _homes: dict[Hierarchy, Found] = {}
 _used: list[Directory] = []
+_swept: list[str] = []
 # By what a group needs and counts; see folders.py.
 known_folders: dict[object, Folders] = {}
 
@@ -82,10 +83,20 @@ def home(hierarchy: Hierarchy, wanted: Iterable[str] = ()) -> Found:
     if found is None:
         found = _homes[hierarchy] = find(hierarchy, wanted)
         if found.home:
-            sweep_folder(found.home.directory)
+            _swept.extend(sweep_folder(found.home.directory))
             _used.append(found.home.directory)
     if found.home:
         found.home.enable(wanted)
+    return found
+
+
+def sweep(hierarchies: Iterable[Hierarchy]) -> list[str]:
+    """Sweep every place again; the paths of what was removed since the last call."""
+    for hierarchy in hierarchies:
+        if place := home(hierarchy).home:
+            _swept.extend(sweep_folder(place.directory))
+    found = list(_swept)
+    _swept.clear()
     return found
 
 

@@ -7,7 +7,6 @@ from isolib.errors import Conflict, NotFound, SpecError, Unavailable
 from isolib.handles.cgroup import hierarchy as views, home as homes, names
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.hierarchy import Hierarchy, hierarchies, parse_groups, read_proc
-from isolib.handles.cgroup.sweep import sweep_folder
 
 LEAF = "leaf"
 
@@ -59,8 +58,7 @@ def _at_name(name: str) -> list[Directory]:
 
 def sweep() -> list[str]:
     """Sweep every place that this process may write; the paths of what was removed."""
-    found = (homes.home(hierarchy).home for hierarchy in _in_order())
-    return [path for home in found if home for path in sweep_folder(home.directory)]
+    return homes.sweep(_in_order())
 
 
 def step_aside() -> str:
