@@ -43,7 +43,13 @@ def host_facts() -> HostFacts:
     """The facts about this host and caller, tried out once in a process; home and working directory are the current
     ones.
     """
-    return msgspec.structs.replace(_facts_of(os.getpid()), cwd=_cwd(), home=os.environ.get("HOME") or "/")
+    return msgspec.structs.replace(_facts_of(os.getpid()), cwd=_cwd(), home=_home())
+
+
+def _home() -> str:
+    """The caller's home where it is a directory that he may enter, as a daemon's often is not; else /."""
+    home = os.environ.get("HOME", "")
+    return os.path.normpath(home) if home.startswith("/") and os.access(f"{home}/", os.X_OK) else "/"
 
 
 def _cwd() -> str:

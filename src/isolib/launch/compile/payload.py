@@ -74,7 +74,7 @@ def _identity(story: Story) -> None:
     it.
     """
     who = story.identity
-    if story.range_map or not story.new("user"):
+    if story.range_map or story.spec.namespace("user") == "host":
         story.add(steps.groups(who.groups))
     if who.uid:
         story.add(steps.prctl("PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 1, why="until the sets are chosen below"))
