@@ -10,9 +10,9 @@ struct machine {
 	const char *buffer;
 	const struct wire_head *head;
 	const struct wire_step *steps;
-	int at;				    /* the step that runs */
-	int registers[WIRE_REGISTERS];	    /* descriptors, -1 where empty */
-	int fds[MESSAGE_FDS], nfds, asked;  /* what came with the answer to a Sync */
+	int at;				   /* the step that runs */
+	int registers[WIRE_REGISTERS];	   /* descriptors, -1 where empty */
+	int fds[MESSAGE_FDS], nfds, asked; /* what came with the answer to a Sync */
 };
 
 typedef long step_function(struct machine *, const struct wire_step *);
@@ -36,7 +36,8 @@ static inline int reg(struct machine *m, s64 n)
 
 long set_reg(struct machine *m, s64 n, long fd);
 
-/* Inside a root that the payload may own: no link leads out of it, none of /proc's magic ones is followed (openat2(2)). */
+/* Inside a root that the payload may own: no link leads out of it, none of /proc's magic ones is followed (openat2(2)).
+ */
 long open_inside(int root, const char *path, u64 flags);
 long open_made(int root, const char *path, int is_dir, int mode);
 
@@ -49,9 +50,9 @@ step_function do_mount_new, do_mount, do_open_tree, do_set_attributes, do_attach
 /* init_files.c */
 step_function do_open, do_close, do_mkdir, do_file, do_symlink, do_mknod, do_write, do_chdir, do_chown;
 /* init_process.c */
-step_function do_prctl, do_setns, do_unshare, do_hostname, do_domainname, do_loopback, do_setsid, do_pty, do_controlling,
-	do_fds, do_rlimit, do_umask, do_groups, do_gid, do_uid, do_scheduler, do_nice, do_ioprio, do_affinity,
-	do_personality, do_keyring, do_exec;
+step_function do_prctl, do_setns, do_unshare, do_clone, do_hostname, do_domainname, do_loopback, do_setsid, do_pty,
+	do_controlling, do_fds, do_rlimit, do_umask, do_groups, do_gid, do_uid, do_scheduler, do_nice, do_ioprio,
+	do_affinity, do_personality, do_keyring, do_exec;
 /* init_security.c */
 step_function do_capabilities, do_landlock, do_seccomp;
 /* init_channel.c */

@@ -140,7 +140,8 @@ static long written(long fd, const char *data, size_t len)
 	return ret;
 }
 
-/* File n[0]=root, n[1]=mode; s[0]=path, s[1]=content: a new file. A name that is taken is replaced, never written through. */
+/* File n[0]=root, n[1]=mode; s[0]=path, s[1]=content: a new file. A name that is taken is replaced, never written
+ * through. */
 long do_file(struct machine *m, const struct wire_step *s)
 {
 	char prefix[PATH];
@@ -158,19 +159,30 @@ long do_file(struct machine *m, const struct wire_step *s)
 	return written(fd, text(m, s, 1), s->s[1].len);
 }
 
-/* Symlink n[0]=root; s[0]=path, s[1]=target. The link that is there already with any target stays. */
+/* Symlink n[0]=root, n[1]=1: in place of a file that has the name; s[0]=path, s[1]=target. The same link may be there.
+ */
 long do_symlink(struct machine *m, const struct wire_step *s)
 {
-	char prefix[PATH];
+	char prefix[PATH], there[PATH];
+	const char *target = text(m, s, 1);
 	size_t last;
 	int root = reg(m, s->n[0]);
-	long dir = open_parent(root, text(m, s, 0), prefix, &last), ret;
+	long dir = open_parent(root, text(m, s, 0), prefix, &last), ret, n;
 
 	if (dir < 0)
 		return dir;
-	ret = sys(symlinkat, text(m, s, 1), dir, prefix + last);
+	ret = sys(symlinkat, target, dir, prefix + last);
+	if (ret == -EEXIST) {
+		n = sys(readlinkat, dir, prefix + last, there, sizeof(there));
+		for (long i = 0; n == (long)s->s[1].len && i < n; i++)
+			n = there[i] == target[i] ? n : 0;
+		if (n == (long)s->s[1].len)
+			ret = 0;
+		else if (s->n[1] && (ret = sys(unlinkat, dir, prefix + last, 0)) == 0)
+			ret = sys(symlinkat, target, dir, prefix + last);
+	}
 	done_with(dir, root);
-	return ret == -EEXIST ? 0 : ret;
+	return ret;
 }
 
 /* Mknod n[0]=root, n[1]=mode with type, n[2]=device; s[0]=path */

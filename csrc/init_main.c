@@ -1,4 +1,5 @@
-/* init: reads a Plan and walks it. An ordinary program: its arguments are descriptor numbers, its environment is empty. */
+/* init: reads a Plan and walks it. An ordinary program: its arguments are descriptor numbers, its environment is empty.
+ */
 #include "init.h"
 
 #include <linux/mman.h>
@@ -47,7 +48,8 @@ static void close_others(struct machine *m, int plan)
 		unsigned next = ~0U;
 
 		for (int i = 0; i < WIRE_REGISTERS; i++)
-			if (m->registers[i] >= 0 && (unsigned)m->registers[i] >= from && (unsigned)m->registers[i] < next)
+			if (m->registers[i] >= 0 && (unsigned)m->registers[i] >= from &&
+			    (unsigned)m->registers[i] < next)
 				next = (unsigned)m->registers[i];
 		if ((unsigned)plan >= from && (unsigned)plan < next)
 			next = (unsigned)plan;

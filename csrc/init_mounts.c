@@ -7,7 +7,8 @@
 
 enum { FD_PATH = 32, PAGE = 4096 };
 
-/* "/proc/self/fd/N": mount(2) and overlay's options take paths only. Needs the host's /proc, so it is used before pivot. */
+/* "/proc/self/fd/N": mount(2) and overlay's options take paths only. Needs the host's /proc, so it is used before
+ * pivot. */
 static const char *fd_path(char *to, int fd)
 {
 	static const char head[] = "/proc/self/fd/";
@@ -33,7 +34,8 @@ static long configure(long fs, const char *options, size_t len)
 
 		if (value >= end)
 			return -EBADMSG;
-		ret = *value ? sys(fsconfig, fs, FSCONFIG_SET_STRING, key, value) : sys(fsconfig, fs, FSCONFIG_SET_FLAG, key);
+		ret = *value ? sys(fsconfig, fs, FSCONFIG_SET_STRING, key, value)
+			     : sys(fsconfig, fs, FSCONFIG_SET_FLAG, key);
 		if (ret < 0)
 			return ret;
 		options = value + strlen(value) + 1;
@@ -78,8 +80,8 @@ static long expand(struct machine *m, const char *from, char *to, size_t size)
 	return *from ? -E2BIG : 0;
 }
 
-/* Mount n[0]=flags; s[0]=type and, after its NUL, the mount point; s[1]=data; both with registers: mount(2), for overlay,
- * whose layers do not fit the 256 bytes of fsconfig(2). */
+/* Mount n[0]=flags; s[0]=type and, after its NUL, the mount point; s[1]=data; both with registers: mount(2), for
+ * overlay, whose layers do not fit the 256 bytes of fsconfig(2). */
 long do_mount(struct machine *m, const struct wire_step *s)
 {
 	static char data[PAGE + FD_PATH], target[PAGE];
@@ -91,12 +93,15 @@ long do_mount(struct machine *m, const struct wire_step *s)
 	return ret < 0 ? ret : sys(mount, type, target, type, s->n[0], data);
 }
 
-/* OpenTree n[0]=root, n[1]=flags, n[2]=into; s[0]=path: a copy of what is mounted there, attached nowhere. */
+/* OpenTree n[0]=root, n[1]=flags, n[2]=into; s[0]=path (none: root itself): a copy of what is mounted there, attached
+ * nowhere. */
 long do_open_tree(struct machine *m, const struct wire_step *s)
 {
 	int root = reg(m, s->n[0]);
 	long fd, tree;
 
+	if (!s->s[0].len)
+		return set_reg(m, s->n[2], sys(open_tree, root, "", s->n[1] | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
 	if (root == AT_FDCWD)
 		return set_reg(m, s->n[2], sys(open_tree, root, text(m, s, 0), s->n[1] | OPEN_TREE_CLOEXEC));
 	fd = open_inside(root, text(m, s, 0), O_PATH);
@@ -129,12 +134,15 @@ long type_of(int fd)
 	return ret < 0 ? ret : st.stx_mode & IFMT_;
 }
 
-/* Attach n[0]=mount, n[1]=root, n[2]=1: make what is missing; s[0]=path inside root. The mount's register stays usable. */
+/* Attach n[0]=mount, n[1]=root, n[2]: what to do where s[0]=path inside root is missing, 0: fail, 1: make it, 2: leave
+ * it. The mount's register stays usable. */
 long do_attach(struct machine *m, const struct wire_step *s)
 {
 	int mount = reg(m, s->n[0]), root = reg(m, s->n[1]);
 	long fd = open_inside(root, text(m, s, 0), O_PATH), type, ret;
 
+	if (fd == -ENOENT && s->n[2] == 2)
+		return 0;
 	if (fd == -ENOENT && s->n[2]) {
 		type = type_of(mount);
 		fd = type < 0 ? type : open_made(root, text(m, s, 0), type == IFDIR_, type == IFDIR_ ? 0755 : 0644);

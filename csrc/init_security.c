@@ -56,7 +56,8 @@ long do_capabilities(struct machine *m, const struct wire_step *s)
 	return ret < 0 ? ret : raise_ambient((u64)s->n[4]);
 }
 
-/* What Linux 5.13 to 6.12 made of struct landlock_ruleset_attr; n[3] of the step says how much of it this kernel knows. */
+/* What Linux 5.13 to 6.12 made of struct landlock_ruleset_attr; n[3] of the step says how much of it this kernel knows.
+ */
 struct ruleset {
 	u64 fs, net, scoped;
 };
@@ -109,7 +110,8 @@ long do_landlock(struct machine *m, const struct wire_step *s)
 	return ret;
 }
 
-/* Seccomp n[0]=flags; s[0]=struct sock_filter[]. With a listener flag its descriptor goes to the caller (seccomp(2)). */
+/* Seccomp n[0]=flags; s[0]=struct sock_filter[]. With a listener flag its descriptor goes to the caller (seccomp(2)).
+ */
 long do_seccomp(struct machine *m, const struct wire_step *s)
 {
 	struct sock_fprog program = {.len = (unsigned short)(s->s[0].len / 8), .filter = (void *)text(m, s, 0)};

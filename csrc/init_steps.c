@@ -50,6 +50,7 @@ step_function *const OPS[OP_END] = {
 	[OP_KEYRING] = do_keyring,
 	[OP_EXEC] = do_exec,
 	[OP_STAY] = do_stay,
+	[OP_CLONE] = do_clone,
 };
 
 /* Keeps fd in register n, which must be empty. Takes the descriptor over, also where it fails. */

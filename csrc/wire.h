@@ -96,6 +96,7 @@ enum op {
 	OP_KEYRING,
 	OP_EXEC,
 	OP_STAY,
+	OP_CLONE,
 	OP_END
 };
 
