@@ -20,6 +20,11 @@ PR_SET_DUMPABLE = 4
 REMEDIES = {
     "user namespace": "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and on "
     "Ubuntu 24.04 kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile for this program",
+    "mount calls": "needs Linux 5.2 (fsopen, fsmount, open_tree, move_mount), and no seccomp profile around this process "
+    "that forbids them",
+    "openat2": "needs Linux 5.6, and no seccomp profile around this process that forbids it: no path of a container is "
+    "resolved without",
+    "mount_setattr": "needs Linux 5.12, and no seccomp profile around this process that forbids it",
     "procfs": "the host's /proc is partly covered, so the kernel allows no new one: uncover it, or share the PID "
     "namespace",
     "overlay": "overlay in a user namespace needs Linux 5.11",
@@ -30,7 +35,8 @@ REMEDIES = {
     "sysfs": "the host's /sys is partly covered: it is bound read-only instead",
     "mqueue": "needs CONFIG_POSIX_MQUEUE",
     "Landlock": "needs Linux 5.13 with landlock among the LSMs (lsm= on the kernel's command line)",
-    "cgroup namespace": "needs CONFIG_CGROUPS",
+    "cgroup namespace": "needs CONFIG_CGROUPS, and no seccomp profile around this process that forbids unshare",
+    "seccomp": "needs CONFIG_SECCOMP_FILTER; Security(seccomp='unconfined') goes without, and is weaker",
 }
 
 
@@ -84,14 +90,21 @@ def _trials() -> list[tuple[str, list[Step]]]:
     overlay = "lowerdir=%40/a,upperdir=%40/b/c,workdir=%40/b/d,userxattr"
     dirs = [steps.mkdir(40, name) for name in ("a/x", "b/c", "b/d", "m")]
     return [
+        ("user namespace", [steps.propagate(mount.MS_REC | mount.MS_PRIVATE, "/")]),
         (
-            "user namespace",
-            [steps.propagate(mount.MS_REC | mount.MS_PRIVATE, "/"), steps.mount_new("tmpfs", [], 0, 40)],
+            "mount calls",
+            [
+                steps.mount_new("tmpfs", [], 0, 40),
+                steps.attach(40, HOST, "/", make=False),
+                steps.open_tree(HOST, "/dev/null", mount.OPEN_TREE_CLONE, 41),
+            ],
         ),
-        ("procfs", [steps.mount_new("proc", [], 0, 41)]),
-        ("sysfs", [steps.mount_new("sysfs", [], mount.MOUNT_ATTR_RDONLY, 42)]),
-        ("mqueue", [steps.mount_new("mqueue", [], 0, 43)]),
-        ("overlay", [steps.attach(40, HOST, "/", make=False), *dirs, steps.mount("overlay", "%40/m", overlay)]),
+        ("openat2", [steps.open_(40, ".", 0o10000000, 45)]),
+        ("mount_setattr", [steps.set_attributes(41, mount.MOUNT_ATTR_RDONLY, 0, 0, False, "read-only")]),
+        ("procfs", [steps.mount_new("proc", [], 0, 42)]),
+        ("sysfs", [steps.mount_new("sysfs", [], mount.MOUNT_ATTR_RDONLY, 43)]),
+        ("mqueue", [steps.mount_new("mqueue", [], 0, 44)]),
+        ("overlay", [*dirs, steps.mount("overlay", "%40/m", overlay)]),
         ("cgroup namespace", [steps.unshare(NAMESPACE_FLAGS["cgroup"], "NEWCGROUP")]),
         ("time namespace", [steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME")]),
     ]
@@ -115,8 +128,8 @@ def _try_all() -> dict[str, str]:
             left -= len(trials[at][1])
             at += 1
         missing[trials[at][0]] = reason
-        if trials[at][0] == "user namespace":
-            return {name: reason for name, _ in trials}
+        if trials[at][0] in ("user namespace", "mount calls", "openat2"):  # what all that follows is tried with
+            return missing | {name: reason for name, _ in trials[at:]}
         del trials[at]
     return missing
 
@@ -140,6 +153,8 @@ def run_probe(plan: Plan, answer: Answer) -> tuple[int, str] | None:
     except StepError as error:
         return error.index, f"{error.call}: {error.strerror}"
     except KernelError as error:
+        if error.call != "clone3":  # without a memfd or a pidfd nothing can be tried at all
+            raise
         return -1, f"{error.call}: {error.strerror}"
     except OSError as error:  # a map that may not be written
         return 1, f"{os.path.basename(error.filename or '')}: {error.strerror}"

@@ -5,6 +5,7 @@ import fcntl
 import os
 from typing import NamedTuple
 
+from isolib.errors import KernelError
 from isolib.linux.door import check, ffi, lib
 
 CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
@@ -15,6 +16,8 @@ MESSAGE_FDS = 64
 
 _SEALS = fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _MFD_EXEC = 0x10  # Linux 6.3; older kernels answer EINVAL and make every memfd executable
+
+FORBIDDEN = "isolib cannot do without: Linux 5.10 has it, unless a seccomp profile around this process forbids it"
 
 _init_fd = -1
 _caller: tuple[int, int] = (0, -1)
@@ -40,7 +43,7 @@ def sealed(name: str, content: bytes, *, executable: bool = False) -> int:
         fd = os.memfd_create(name, flags | (_MFD_EXEC if executable else 0))
     except OSError as error:
         if error.errno != errno.EINVAL:
-            raise
+            raise KernelError(error.errno or 0, "memfd_create", name, FORBIDDEN) from None
         fd = os.memfd_create(name, flags)
     view = memoryview(content)
     while view:
@@ -68,7 +71,10 @@ def caller_pidfd() -> int:
     if _caller[0] != os.getpid():
         if _caller[1] >= 0:
             os.close(_caller[1])
-        _caller = os.getpid(), os.pidfd_open(os.getpid())
+        try:
+            _caller = os.getpid(), os.pidfd_open(os.getpid())
+        except OSError as error:
+            raise KernelError(error.errno or 0, "pidfd_open", "", FORBIDDEN) from None
     return _caller[1]
 
 

@@ -10,6 +10,7 @@ from isolib.launch.compile.story import Identity, Story
 from isolib.launch.plan import NAMESPACE_FLAGS, Plan, flag_words
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
+from isolib.spec.root import DirectoryRoot
 
 __all__ = ["Identity", "compile", "first_registers"]
 
@@ -53,15 +54,21 @@ def compile(spec: ContainerSpec, host: HostFacts, identity: Identity = ROOT, *, 
 
 def _available(spec: ContainerSpec, host: HostFacts) -> None:
     story = Story(spec, host, Identity())
-    missing = dict(host.missing)
-    wanted = {
-        "user namespace": (story.new("user"), host.user_namespace),
-        "time namespace": (story.new("time"), host.time_namespace),
-        "overlay": (story.new("user") and not host.privileged, host.overlay or True),
+    needed = {
+        "user namespace": story.new("user"),
+        "mount calls": True,
+        "openat2": True,
+        "mount_setattr": True,
+        "procfs": story.new("pid"),
+        "cgroup namespace": story.new("cgroup"),
+        "time namespace": story.new("time"),
+        "overlay": isinstance(spec.root, DirectoryRoot) and spec.root.writes == "discard",
+        "seccomp": spec.security.seccomp != "unconfined",
     }
-    for feature, (wished, there) in wanted.items():
-        if wished and not there:
-            raise Unavailable(feature, missing.get(feature, ""))
+    missing = dict(host.missing)
+    for feature, wished in needed.items():
+        if wished and feature in missing:
+            raise Unavailable(feature, missing[feature])
     if not story.new("user") and not host.privileged:
         raise Unavailable("a container in the caller's user namespace", "run as root, or leave namespaces['user'] new")
     if getattr(spec.root, "rights", "user") == "root" and not host.root_maps_ids:
