@@ -29,7 +29,9 @@ def refuse(calls: list[str], number: int) -> None:
     buffer = ctypes.create_string_buffer(built.code, len(built.code))
     program = Program(built.count, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)):
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+        PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)
+    ):
         raise OSError(ctypes.get_errno(), "prctl")
 
 

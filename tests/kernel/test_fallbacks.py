@@ -1,4 +1,4 @@
-"""Older kernels, and seccomp profiles around the caller: what is done without a call, and what is said where nothing can be."""
+"""Older kernels, and seccomp profiles around the caller: what is done without a call, or said where it cannot be."""
 
 import pytest
 
