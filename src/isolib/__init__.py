@@ -8,6 +8,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # as type checkers know it; importing typing for it would be most of what this module costs
 if TYPE_CHECKING:
     from isolib.engine.container import Container as Container
+    from isolib.engine.doctor import Diagnosis as Diagnosis, Finding as Finding, doctor as doctor
     from isolib.engine.namespace import Namespace as Namespace
     from isolib.engine.result import Result as Result
     from isolib.engine.run import (
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "isolib.engine.container": "Container",
+    "isolib.engine.doctor": "Diagnosis Finding doctor",
     "isolib.engine.namespace": "Namespace",
     "isolib.engine.result": "Result",
     "isolib.engine.run": "DISCARD INHERIT Options PIPE Wishes container_spec plan prepared run spawn",
