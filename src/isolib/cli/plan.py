@@ -1,9 +1,8 @@
 """`isolib plan`."""
 
-import sys
-
 from isolib.cli.help import Page
-from isolib.cli.options import Given, Section, parse, wrong
+from isolib.cli.options import Section, parse
+from isolib.cli.output import print_json, wants_json
 from isolib.cli.request import request
 from isolib.cli.words import ELSEWHERE, JSON, RUN
 from isolib.errors import SpecError
@@ -53,18 +52,3 @@ def _objects(plan: Plan) -> dict[str, object]:
         {"step": step.word, "call": step.call, "subject": step.subject, "why": step.why or None} for step in plan.steps
     ]
     return {"clone": [word for word in flag_words(plan.flags).split("|") if word != "0"], "steps": steps}
-
-
-def wants_json(given: Given) -> bool:
-    """``--json``, or ``--format json``."""
-    word = given.one("format")
-    if word not in (None, "json"):
-        raise wrong("--format", f"{word!r}: there is json")
-    return given.on("json") or word == "json"
-
-
-def print_json(value: object) -> None:
-    """Bytes that are no text are escaped as JSON cannot hold them otherwise: ``\\udc80`` and above."""
-    import json
-
-    sys.stdout.write(json.dumps(value, indent=1) + "\n")

@@ -3,11 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+
+import msgspec
 
 from isolib.engine.result import Result
 from isolib.engine.streams import PIPE, Capture, Sink, Source, Streams
-from isolib.handles.process import Exit, Process
+from isolib.handles.process import Process
 
 Starter = Callable[[tuple[int, int, int]], Process]
 
@@ -47,47 +49,64 @@ def carried(
     argv: tuple[str, ...], starter: Starter, sinks: tuple[Source, Sink, Sink], deadline: float | None
 ) -> Result:
     """Starts, carries the streams to the end, and says everything about it. A sink of None is captured."""
-    began = time.monotonic()
-    stdin, stdout, stderr = sinks
-    streams, captured = Streams(), {1: Capture(), 2: Capture()}
-    try:
-        inlet = streams.stdin(stdin)
-        out = streams.output(captured[1] if stdout is None else stdout, 1)
-        err = streams.output(captured[2] if stderr is None else stderr, 2)
-        with starter((inlet, out, err)) as process:
-            streams.started()
-            timed_out = _to_the_end(streams, process, deadline)
-            ended = process.wait()
-    finally:
-        streams.close()
-    return _result(argv, ended, captured, time.monotonic() - began, timed_out)
+    with Carried(starter, sinks) as run:
+        try:
+            run.streams.carry(run.process, deadline)
+        except TimeoutError:
+            return run.killed(argv)
+        return run.result(argv)
 
 
-def _to_the_end(streams: Streams, process: Process, deadline: float | None) -> bool:
-    """Whether it had to be killed at the deadline (monotonic)."""
-    try:
-        streams.carry(process, deadline)
-    except TimeoutError:
-        process.kill()
-        process.wait()
-        streams.drain()
-        return True
-    return False
+class Carried:
+    """A start whose streams somebody carries to the end: `carried`, or a loop of asyncio's (isolib.aio)."""
 
+    def __init__(self, starter: Starter, sinks: tuple[Source, Sink, Sink]) -> None:
+        self._began = time.monotonic()
+        stdin, stdout, stderr = sinks
+        self.streams, self._captured = Streams(), (Capture(), Capture())
+        try:
+            inlet = self.streams.stdin(stdin)
+            out = self.streams.output(self._captured[0] if stdout is None else stdout, 1)
+            err = self.streams.output(self._captured[1] if stderr is None else stderr, 2)
+            self.process = starter((inlet, out, err))
+        except BaseException:
+            self.streams.close()
+            raise
+        self.streams.started()
 
-def _result(
-    argv: tuple[str, ...], ended: Exit, captured: Mapping[int, Capture], duration: float, timed_out: bool
-) -> Result:
-    return Result(
-        argv=argv,
-        exit_code=ended.exit_code if not timed_out else 128 + signal.SIGKILL,
-        signal=ended.signal,
-        stdout=captured[1].value(),
-        stderr=captured[2].value(),
-        duration=duration,
-        usage=ended.usage,
-        oom_killed=ended.oom_killed,
-        timed_out=timed_out,
-        truncated=any(capture.truncated for capture in captured.values()),
-        degraded=ended.degraded,
-    )
+    def killed(self, argv: tuple[str, ...]) -> Result:
+        """The end at the deadline: everything is killed, and what it has said is kept."""
+        self.process.kill()
+        self.process.wait()
+        self.streams.drain()
+        return msgspec.structs.replace(self.result(argv), exit_code=128 + signal.SIGKILL, timed_out=True)
+
+    def result(self, argv: tuple[str, ...]) -> Result:
+        """Everything about it, once it has ended and its output was read."""
+        ended = self.process.wait()
+        stdout, stderr = self._captured
+        return Result(
+            argv=argv,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            stdout=stdout.value(),
+            stderr=stderr.value(),
+            duration=time.monotonic() - self._began,
+            usage=ended.usage,
+            oom_killed=ended.oom_killed,
+            truncated=stdout.truncated or stderr.truncated,
+            degraded=ended.degraded,
+        )
+
+    def close(self) -> None:
+        """Kills what still runs."""
+        try:
+            self.process.close()
+        finally:
+            self.streams.close()
+
+    def __enter__(self) -> "Carried":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

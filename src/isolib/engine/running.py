@@ -138,8 +138,14 @@ def _inside(rows: Rows, outside: str) -> int:
 
 
 def _environment(pid: int) -> dict[str, str]:
-    """What it was started with, without what is true of one process at one moment only."""
-    words = (word.partition("=") for word in _read(f"/proc/{pid}/environ").split("\0"))
+    """What it was started with, without what is true of one process at one moment only.
+
+    Nothing where it runs as a sub-id of the caller's: its file then is that id's to read (proc_pid_environ(5)).
+    """
+    try:
+        words = [word.partition("=") for word in _read(f"/proc/{pid}/environ").split("\0")]
+    except PermissionError:
+        return {}
     return {name: value for name, equals, value in words if name and equals and name not in _OF_THE_MOMENT}
 
 

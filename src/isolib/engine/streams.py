@@ -124,19 +124,25 @@ class Streams:
             for fd, _ in poll.poll(None if rest is None else rest * 1000 + 1):
                 if fd == process.fileno():
                     process.poll()
-                elif fd == self.writer:
-                    self._write(poll)
-                elif not self._read(fd):
-                    self._end(poll, fd)
+                elif not (self.write() if fd == self.writer else self.read(fd)):
+                    poll.unregister(fd)
         self.drain()
 
     def drain(self) -> None:
         """What is left in the pipes once nobody of the tree lives to write more."""
         for fd in list(self.readers):
-            while self._read(fd):
+            while self._take(fd):
                 pass
 
-    def _read(self, fd: int) -> bool:
+    def read(self, fd: int) -> bool:
+        """Takes what a readable pipe has; False at its end, when it is closed."""
+        if self._take(fd):
+            return True
+        del self.readers[fd]
+        os.close(fd)
+        return False
+
+    def _take(self, fd: int) -> bool:
         """Whether there may be more; an empty pipe with a writer somewhere counts as the end only to `drain`."""
         try:
             chunk = os.read(fd, CHUNK)
@@ -146,12 +152,8 @@ class Streams:
             self.readers[fd](chunk)
         return bool(chunk)
 
-    def _end(self, poll: select.poll, fd: int) -> None:
-        poll.unregister(fd)
-        del self.readers[fd]
-        os.close(fd)
-
-    def _write(self, poll: select.poll) -> None:
+    def write(self) -> bool:
+        """Gives the payload more of its input; False once it has all or wants no more, and its pipe is closed."""
         with contextlib.suppress(BlockingIOError):
             try:
                 self.input = self.input[os.write(self.writer, self.input[:65536]) :]
@@ -159,7 +161,8 @@ class Streams:
                 if error.errno != errno.EPIPE:
                     raise
                 self.input = memoryview(b"")
-        if not self.input:
-            poll.unregister(self.writer)
-            os.close(self.writer)
-            self.writer = -1
+        if self.input:
+            return True
+        os.close(self.writer)
+        self.writer = -1
+        return False
