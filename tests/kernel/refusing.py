@@ -37,7 +37,7 @@ def refuse(calls: list[str], number: int) -> None:
 
 def evaluated(calls: str, number: str, expression: str) -> subprocess.CompletedProcess[str]:
     """The value of a Python expression over isolib in a caller so restricted."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     command = [sys.executable, "-W", "error", "-m", "tests.kernel.refusing", number, calls, expression]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=False)
 

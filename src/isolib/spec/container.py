@@ -30,6 +30,10 @@ NEW = dict.fromkeys(("cgroup", "ipc", "mnt", "net", "pid", "user", "uts"), "new"
 WORD_MAX = 128 * 1024 - 1  # MAX_ARG_STRLEN less the NUL, execve(2)
 WORDS_MAX = 30_000  # of argv, and of env; csrc/init_process.c has room for 32,768
 KERNELS = ("/proc", "/sys", "/dev")
+# Files of /proc that may be replaced, as lxcfs does; anything else below it would fool whoever reads /proc inside.
+REPLACEABLE = tuple(
+    f"/proc/{name}" for name in ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
+)
 
 Where = Literal["new", "host"] | int
 
@@ -220,6 +224,9 @@ def mount_problems(where: str, mounts: object) -> Iterator[Problem]:
         seen.setdefault(mount.path, i)
         if mount.path in KERNELS and not isinstance(mount, Bind):
             what = f"{mount.path} is the kernel's; mount below it, or bind the host's over it"
+            yield Problem(f"{place}.target", what)
+        elif mount.path.startswith("/proc/") and mount.path not in REPLACEABLE:
+            what = f"below /proc only {', '.join(REPLACEABLE)} can be replaced: what reads /proc inside relies on it"
             yield Problem(f"{place}.target", what)
 
 
