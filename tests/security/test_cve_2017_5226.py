@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import termios
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,10 +19,10 @@ TIOCSTI = 0x5412
 
 
 @pytest.fixture
-def terminal() -> int:  # type: ignore[misc]
+def terminal() -> Iterator[int]:
     """A terminal of the caller's, given to the payload as it is."""
     master, slave = pty.openpty()
-    yield slave  # type: ignore[misc]
+    yield slave
     os.close(master)
     os.close(slave)
 
