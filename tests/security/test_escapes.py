@@ -25,10 +25,10 @@ DEFAULT = {
     "EAFNOSUPPORT": "virtual_machine_sockets kernel_cryptography",
     "ENOSYS": "new_user_namespace_by_clone3",
     "EPERM": "device_made device_of_characters_made handle_of_the_host mount_proc mount_sysfs mount_cgroup "
-    "mount_debugfs mount_overlay remount_proc_sys unmount_a_mask new_mount_calls tree_of_a_mask mount_attributes pivot "
-    "propagation new_user_namespace new_mount_namespace host_name trace_1 memory_of_1 descriptor_of_1 keyring key_added "
-    "kernel_log performance_events bpf userfaultfd io_uring kexec reboot module swap accounting clock time_of_day kernel_log "
-    "pushed_input console_selection audit packets",
+    "mount_debugfs mount_overlay remount_proc_sys unmount_a_mask new_mount_calls tree_of_a_mask "
+    "mount_attributes pivot propagation new_user_namespace new_mount_namespace host_name trace_1 memory_of_1 "
+    "descriptor_of_1 keyring key_added kernel_log performance_events bpf userfaultfd io_uring kexec reboot "
+    "module swap accounting clock time_of_day pushed_input console_selection audit packets",
     # Read-only, or not there, as the kernel is configured.
     "EROFS EACCES ENOENT": "core_pattern modprobe_path sysrq uevent_helper sys_power binfmt_misc",
 }
