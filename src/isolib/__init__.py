@@ -5,6 +5,8 @@ Every public name is listed here and loaded when it is first used: an import cos
 
 from importlib import import_module
 
+from isolib.version import VERSION as __version__
+
 TYPE_CHECKING = False  # as type checkers know it; importing typing for it would be most of what this module costs
 if TYPE_CHECKING:
     from isolib.engine.container import Container as Container
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
     from isolib.spec.process import ProcessOptions as ProcessOptions, Scheduling as Scheduling
     from isolib.spec.seccomp import SeccompProfile as SeccompProfile
     from isolib.spec.security import Security as Security
-
-__version__ = "0.1.0"
 
 _NAMES = {
     "isolib.engine.container": "Container",

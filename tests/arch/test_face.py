@@ -55,7 +55,7 @@ def test_no_other_name_is() -> None:
 
 def test_the_import_alone_loads_nothing() -> None:
     loaded = json.loads(fresh("import sys, json, isolib; print(json.dumps([m for m in sys.modules if 'isolib' in m]))"))
-    assert [name for name in loaded if not name.startswith("__editable__")] == ["isolib"]
+    assert [name for name in loaded if not name.startswith("__editable__")] == ["isolib.version", "isolib"]
 
 
 def test_the_first_run_loads_nothing_heavy() -> None:

@@ -3,6 +3,7 @@
 from isolib.cli.main import VERBS
 from isolib.cli.options import wrong
 from isolib.spec.words import did_you_mean
+from isolib.version import VERSION
 
 OVERVIEW = "\n".join(
     [
@@ -31,9 +32,7 @@ def answer(word: str, words: list[str]) -> int:
         print(OVERVIEW)
         return 0
     if word in ("--version", "version", "-V"):
-        from isolib import __version__
-
-        print(f"isolib {__version__}")
+        print(f"isolib {VERSION}")
         return 0
     what = "an option of no verb" if word.startswith("-") else "no verb"
     raise wrong("", f"{word!r} is {what}{did_you_mean(word, VERBS)}; isolib --help lists what there is")
