@@ -5,10 +5,11 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from isolib.errors import SpecError, Unavailable
 from isolib.launch.seccomp import Program, assemble
+from isolib.launch.seccomp.bpf import EQUAL, Code
 from isolib.spec import syscalls
 from isolib.spec.capabilities import Capabilities
 from isolib.spec.seccomp import Action, ArchMap, Arg, Flag, Op, Rule, SeccompProfile, When
@@ -26,7 +27,6 @@ CAPS = st.sampled_from(["CAP_SYS_ADMIN", "CAP_BPF"])
 HOSTS = st.builds(
     Host, st.sampled_from(sorted(GUESTS)), st.frozensets(CAPS), st.sampled_from([(4, 4), (5, 10), (6, 1)])
 )
-MACHINES = st.sampled_from([*AUDIT, "mips"])
 
 
 @st.composite
@@ -75,34 +75,154 @@ def profiles(draw: st.DrawFn) -> SeccompProfile:
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> Call:
-    machine = draw(MACHINES)
+def calls(draw: st.DrawFn, profile: SeccompProfile, host: Host) -> Call:
+    """Most of them near what the profile speaks of."""
+    machine = draw(
+        st.sampled_from([host.machine, host.machine, *GUESTS[host.machine]]) | st.sampled_from([*AUDIT, "mips"])
+    )
     table = syscalls.numbers(machine) if machine in AUDIT else {}
-    known = [table[name] for name in NAMES if name in table]
-    near = st.builds(int.__add__, st.sampled_from(known or [0]), st.integers(-1, 1))
-    number = draw(near | st.integers(0, 600) | st.sampled_from([SKIPPED, 2 * X32, 3 * X32]) | st.integers(0, SKIPPED))
-    marked = machine == "x32" or draw(st.booleans())
-    number = number % X32 + X32 if marked and machine in ("x32", "x86_64") else max(number, 0)
-    return Call(machine, number, tuple(draw(st.lists(WORDS | st.integers(0, 40), max_size=6))))
+    named = [table[name] for rule in profile.rules for name in rule.names if name in table]
+    number = draw(st.sampled_from(named or [0]))
+    number += draw(st.sampled_from([0, 0, 0, 0, -1, 1]))
+    number = draw(st.just(number) | st.just(number) | st.sampled_from([SKIPPED, 2 * X32, 3 * X32, 600, X32 + 900]))
+    if machine in ("x32", "x86_64") and number < X32 and (machine == "x32" or draw(st.integers(0, 5)) == 0):
+        number += X32
+    values = [arg.value for rule in profile.rules for arg in rule.args] or [0]
+    near = st.builds(
+        lambda value, by: (value + by) % (1 << 64), st.sampled_from(values), st.sampled_from([0, 0, -1, 1])
+    )
+    return Call(machine, max(number, 0), tuple(draw(st.lists(near | WORDS, min_size=6, max_size=6))))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[SeccompProfile, Host, list[Call]]:
+    profile, host = draw(profiles()), draw(HOSTS)
+    profile = msgspec.structs.replace(profile, rules=tuple(rule for rule in profile.rules if usable(rule, profile)))
+    return profile, host, draw(st.lists(calls(profile, host), min_size=5, max_size=12))
+
+
+def usable(rule: Rule, profile: SeccompProfile) -> bool:
+    """Neither of a call that does not exist where it would be missed, nor of one that cannot be notified."""
+    return not list(msgspec.structs.replace(profile, rules=(rule,)).problems(""))
 
 
 def built(profile: SeccompProfile, host: Host) -> Program:
     return assemble(profile, arch=host.machine, capabilities=host.capabilities, kernel=host.kernel)
 
 
-@settings(max_examples=200)
-@given(profiles(), HOSTS, st.lists(calls(), min_size=1, max_size=30))
-@example(SeccompProfile(), Host(), [Call("x86_64", 0)])
-def test_the_program_says_what_the_rules_say(profile: SeccompProfile, host: Host, made: list[Call]) -> None:
-    profile = msgspec.structs.replace(profile, rules=tuple(rule for rule in profile.rules if usable(rule, profile)))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_the_program_says_what_the_rules_say(case: tuple[SeccompProfile, Host, list[Call]]) -> None:
+    profile, host, made = case
     program = built(profile, host)
     for call in made:
         assert run(program.code, call)[0] == expected(profile, host, call), call
 
 
-def usable(rule: Rule, profile: SeccompProfile) -> bool:
-    """Neither of a call that does not exist where it would be missed, nor of one that cannot be notified."""
-    return not list(msgspec.structs.replace(profile, rules=(rule,)).problems(""))
+VALUES = (
+    0,
+    1,
+    2,
+    0xFFFF_FFFE,
+    0xFFFF_FFFF,
+    1 << 32,
+    (1 << 32) + 1,
+    5 << 32,
+    (5 << 32) + 7,
+    (1 << 64) - 2,
+    (1 << 64) - 1,
+)
+
+
+@pytest.mark.parametrize("op", [op for op in get_args(Op) if op != "masked_eq"])
+@pytest.mark.parametrize("index", [0, 5])
+def test_each_comparison_of_64_bits(op: Op, index: int) -> None:
+    for value in VALUES:
+        profile = SeccompProfile(rules=(Rule(("read",), args=(Arg(index, op, value),)),))
+        code = built(profile, Host()).code
+        for given_value in VALUES:
+            call = Call("x86_64", 0, (9,) * index + (given_value,))
+            assert run(code, call)[0] == expected(profile, Host(), call), (value, given_value)
+
+
+@pytest.mark.parametrize(
+    "mask", [0, 1, 0xFF, 0xFFFF_FFFF, 1 << 32, 0xF_0000_000F, 0xFFFF_FFFF_0000_0000, (1 << 64) - 1]
+)
+def test_each_masked_comparison(mask: int) -> None:
+    for value in {value & mask for value in VALUES}:
+        profile = SeccompProfile(rules=(Rule(("read",), args=(Arg(2, "masked_eq", value, mask),)),))
+        code = built(profile, Host()).code
+        for given_value in (*VALUES, value, value ^ 1 << 4, value ^ 1 << 40):
+            call = Call("x86_64", 0, (0, 0, given_value))
+            assert run(code, call)[0] == expected(profile, Host(), call), (value, given_value)
+
+
+@pytest.mark.parametrize("padding", range(120, 132))
+@pytest.mark.parametrize("more", range(120, 132))
+def test_each_length_of_a_jump(padding: int, more: int) -> None:
+    """Both branches of a condition, from what one byte reaches to what it does not."""
+    code = Code()
+    no = code.mask(0, code.ends(1))
+    for _ in range(padding):
+        no_more = code.load(0, len(code) - 1)
+    yes = code.mask(0, code.ends(2))
+    for _ in range(more):
+        no_more = code.load(0, len(code) - 1)
+    assert no_more == len(code) - 1
+    code.load(0, code.branch(EQUAL, 7, yes, no))
+    assert run(code.bytes(), Call("x86_64", 7))[0] == 2
+    assert run(code.bytes(), Call("x86_64", 8))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"),
+    [
+        (When(), True),
+        (When(min_kernel=(6, 1)), True),
+        (When(min_kernel=(6, 2)), False),
+        (When(min_kernel=(5, 20)), True),
+        (When(arches=("amd64", "x86")), True),
+        (When(arches=("arm64", "x32")), False),
+        (When(caps=("CAP_BPF",)), True),
+        (When(caps=("bpf", "PERFMON")), False),
+        (When(caps=("bpf",), arches=("386",)), False),
+    ],
+)
+def test_conditions_on_the_host(when: When, holds: bool) -> None:
+    host = Host("x86_64", frozenset({"CAP_BPF"}), (6, 1))
+    code = built(SeccompProfile(rules=(Rule(("read",), includes=when),)), host).code
+    assert (run(code, Call("x86_64", 0))[0] == ALLOW) is holds
+
+
+@pytest.mark.parametrize(
+    ("when", "holds"),
+    [
+        (When(min_kernel=(6, 1)), False),
+        (When(min_kernel=(6, 2)), True),
+        (When(arches=("amd64", "x86")), False),
+        (When(caps=("bpf", "PERFMON")), False),
+        (When(caps=("PERFMON",), arches=("arm64",)), True),
+        (When(caps=("PERFMON",), arches=("amd64",)), False),
+    ],
+)
+def test_any_of_what_excludes_is_enough(when: When, holds: bool) -> None:
+    host = Host("x86_64", frozenset({"CAP_BPF"}), (6, 1))
+    code = built(SeccompProfile(rules=(Rule(("read",), excludes=when),)), host).code
+    assert (run(code, Call("x86_64", 0))[0] == ALLOW) is holds
+
+
+def test_newer_than_the_newest_named_is_not_there_and_older_is_denied() -> None:
+    """Also where the rule that names the newest does not count here."""
+    newest = Rule(("faccessat2",), includes=When(caps=("CAP_BPF",)))
+    code = built(SeccompProfile(rules=(Rule(("read",)), newest)), Host()).code
+    numbers = (1, 438, 439, 440, 600, X32 - 1)
+    assert [run(code, Call("x86_64", n))[0] for n in numbers] == [0x50001, 0x50001, 0x50001, ENOSYS, ENOSYS, ENOSYS]
+
+
+@pytest.mark.parametrize("action", ["allow", "log", "trace"])
+def test_a_default_that_permits_is_for_new_calls_too(action: Action) -> None:
+    code = built(SeccompProfile(default_action=action, rules=(Rule(("read",), "errno"),)), Host()).code
+    assert run(code, Call("x86_64", 600))[0] & 0xFFFF0000 == run(code, Call("x86_64", 1))[0] & 0xFFFF0000 != 0x50000
 
 
 @pytest.mark.parametrize("profile", [DEFAULT, STRICT], ids=["default", "strict"])
