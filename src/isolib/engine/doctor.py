@@ -20,7 +20,7 @@ OLDEST = (5, 10)  # the kernel that isolib is tested on and no older one
 # What each thing is for, as a person would look for it.
 _FOR = {
     "kernel": "isolib as such",
-    "a run": "everything: a container with the defaults was started",
+    "a run": "a container with the defaults, started and ended",
     "user namespace": "containers of ordinary users, and the boundary of root's",
     "mount calls": "a root of the container's own",
     "openat2": "paths that stay inside the container's root",
@@ -83,6 +83,9 @@ class Diagnosis(msgspec.Struct, frozen=True):
             first, *more = _wrapped(finding, width - names - 5) or [""]
             lines.append(f"{mark}  {name}{first}".rstrip())
             lines += [" " * (names + 5) + line for line in more]
+        lacks = [finding.feature for finding in self.findings if not finding.ok]
+        verdict = "Containers can be run here" if self.ok else "Containers cannot be run here"
+        lines += ["", f"{verdict}; missing: {', '.join(lacks)}." if lacks else f"{verdict}, and nothing is missing."]
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -111,9 +114,9 @@ def doctor() -> Diagnosis:
 
 
 def _kernel(facts: HostFacts) -> Finding:
-    found = f"Linux {facts.kernel[0]}.{facts.kernel[1]}"
+    found = f"Linux {facts.kernel[0]}.{facts.kernel[1]}; isolib is made for {OLDEST[0]}.{OLDEST[1]} and newer"
     ok = facts.kernel >= OLDEST
-    return Finding("kernel", ok, found, "" if ok else f"isolib needs Linux {OLDEST[0]}.{OLDEST[1]} or newer")
+    return Finding("kernel", ok, found, "" if ok else "a newer kernel")
 
 
 def _run() -> Finding:
@@ -156,10 +159,11 @@ def _sub_ids() -> Finding:
 
 def _limits() -> Iterator[Finding]:
     facts = cgroup_facts()
-    places = ", ".join(facts.places)
-    yield Finding("limits", not facts.reason, f"groups are made in {places}" if places else "", facts.reason)
     if facts.reason:
+        yield Finding("limits", False, "this user may make no control group", facts.reason)
         return
+    others = f" and in {len(facts.places) - 1} more hierarchies" if len(facts.places) > 1 else ""
+    yield Finding("limits", True, f"groups are made in {facts.places[0]}{others}")
     for name in KNOWN:
         if controller := facts.controllers.get(name):
             found = f"cgroup v{controller.version}" if controller.usable else controller.reason
