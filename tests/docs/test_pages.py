@@ -43,7 +43,7 @@ def not_possible(block: Block) -> str | None:
 def test_the_python_of_a_page(name: str, tmp_path: Path) -> None:
     outputs = {b: out for b, out in with_outputs((ROOT / name).read_text()) if b.language == "python"}
     steps = [block for block in outputs if not not_possible(block)]
-    program = tmp_path / Path(name).with_suffix(".py").name
+    program = tmp_path / f"page_{Path(name).stem}.py"  # no name that a module has
     program.write_text(script(steps))
     done = run([sys.executable, str(program)], tmp_path)
     assert done.returncode == 0, f"{name}, which lines are the page's:\n{done.stderr}"
