@@ -1,6 +1,7 @@
 """Shows what isolib does, on this machine: isolation, limits, and the plan behind a run. `make demo` runs it."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -54,6 +55,13 @@ def timeout() -> None:
     print(f"three sleeping processes ended after {result.duration:.2f} s; timed out: {result.timed_out}")
 
 
+def command_line() -> None:
+    """The same by words, Docker's where Docker has them."""
+    words = ["run", "--hostname", "box", "--", "sh", "-c", "echo hello from $(hostname)"]
+    print("$ isolib", " ".join(f"'{word}'" if " " in word else word for word in words), flush=True)
+    subprocess.run([sys.executable, "-m", "isolib", *words], check=True)
+
+
 def speed() -> None:
     """How long a start takes."""
     plan = isolib.plan(["true"])
@@ -71,10 +79,11 @@ def plan() -> None:
 
 PARTS: list[tuple[str, Callable[[], None]]] = [
     ("What this host can do", lambda: print(isolib.doctor())),
-    ("Isolation: a shell that deletes what it can", isolation),
+    ("Isolation: what a command sees, and what stays of what it does", isolation),
     ("A directory of yours, for reading only", sharing),
     ("Limits of memory and processes", limits),
     ("A timeout ends the whole tree", timeout),
+    ("The command line", command_line),
     ("The plan: every system call of a start, in words", plan),
     ("Speed", speed),
 ]
