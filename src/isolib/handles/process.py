@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from isolib.errors import KernelError
+from isolib.handles import nsfs
 from isolib.handles.cgroup import CGroup
 from isolib.linux import spawn as linux
 
@@ -104,6 +105,12 @@ class Process:
         self._owner = os.getpid()
         self._exit: Exit | None = None
         self._killed = False
+
+    def follow(self, pidfd: int) -> None:
+        """init goes on as another process, a child of the caller's as well; the former one has ended."""
+        self._reap()
+        os.close(self._pidfd)
+        self._pidfd, self.pid = pidfd, nsfs.pid_of(pidfd)
 
     def fileno(self) -> int:
         """The channel: readable at the end. Valid until `close`."""

@@ -4,15 +4,15 @@ import functools
 import os
 import platform
 
-import msgspec
-
-from isolib.errors import KernelError, StepError
+from isolib.errors import KernelError, SpecError, StepError, Unavailable
 from isolib.launch import steps
 from isolib.launch.plan import NAMESPACE_FLAGS, Plan
+from isolib.launch.scratch import DiskScratch, folders
 from isolib.launch.spawn import Answer, spawn
 from isolib.launch.steps import HOST, Step
+from isolib.launch.surroundings import with_surroundings
 from isolib.linux import mount
-from isolib.spec.host import Entry, HostFacts, HostMount
+from isolib.spec.host import HostFacts
 
 ALL = sum(NAMESPACE_FLAGS[kind] for kind in ("ipc", "mnt", "net", "pid", "user", "uts"))
 PR_SET_DUMPABLE = 4
@@ -20,8 +20,8 @@ PR_SET_DUMPABLE = 4
 REMEDIES = {
     "user namespace": "allow them: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and on "
     "Ubuntu 24.04 kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile for this program",
-    "mount calls": "needs Linux 5.2 (fsopen, fsmount, open_tree, move_mount), and no seccomp profile around this process "
-    "that forbids them",
+    "mount calls": "needs Linux 5.2 (fsopen, fsmount, open_tree, move_mount), and no seccomp profile around this "
+    "process that forbids them",
     "openat2": "needs Linux 5.6, and no seccomp profile around this process that forbids it: no path of a container is "
     "resolved without",
     "mount_setattr": "needs Linux 5.12, and no seccomp profile around this process that forbids it",
@@ -35,6 +35,7 @@ REMEDIES = {
     "sysfs": "the host's /sys is partly covered: it is bound read-only instead",
     "mqueue": "needs CONFIG_POSIX_MQUEUE",
     "Landlock": "needs Linux 5.13 with landlock among the LSMs (lsm= on the kernel's command line)",
+    "cgroup2": "a container sees no groups: the host has none of version 2, or hides parts of them",
     "cgroup namespace": "needs CONFIG_CGROUPS, and no seccomp profile around this process that forbids unshare",
     "seccomp": "needs CONFIG_SECCOMP_FILTER; Security(seccomp='unconfined') goes without, and is weaker",
 }
@@ -46,23 +47,8 @@ def _facts_of(pid: int) -> HostFacts:
 
 
 def host_facts() -> HostFacts:
-    """The facts about this host and caller, tried out once in a process; home and working directory are the current
-    ones.
-    """
-    return msgspec.structs.replace(_facts_of(os.getpid()), cwd=_cwd(), home=_home())
-
-
-def _home() -> str:
-    """The caller's home where it is a directory that he may enter, as a daemon's often is not; else /."""
-    home = os.environ.get("HOME", "")
-    return os.path.normpath(home) if home.startswith("/") and os.access(f"{home}/", os.X_OK) else "/"
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return "/"
+    """The facts about this host and caller, tried out once in a process, and what lies around him at this moment."""
+    return with_surroundings(_facts_of(os.getpid()))
 
 
 def self_map(pid: int, _step: Step) -> list[int]:
@@ -106,6 +92,7 @@ def _trials() -> list[tuple[str, list[Step]]]:
         ("mqueue", [steps.mount_new("mqueue", [], 0, 44)]),
         ("overlay", [*dirs, steps.mount("overlay", "%40/m", overlay)]),
         ("cgroup namespace", [steps.unshare(NAMESPACE_FLAGS["cgroup"], "NEWCGROUP")]),
+        ("cgroup2", [steps.mount_new("cgroup2", [], mount.MOUNT_ATTR_RDONLY, 46)]),
         ("time namespace", [steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME")]),
     ]
 
@@ -162,29 +149,6 @@ def run_probe(plan: Plan, answer: Answer) -> tuple[int, str] | None:
     return None
 
 
-def _mounts() -> tuple[HostMount, ...]:
-    found = []
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            left, _, right = line.partition(" - ")
-            words = left.split(" ")
-            found.append(HostMount(words[4].encode().decode("unicode_escape"), right.split(" ")[0], words[2]))
-    return tuple(found)
-
-
-def _entries() -> tuple[Entry, ...]:
-    found = []
-    for entry in sorted(os.scandir("/"), key=lambda entry: entry.name):
-        if entry.is_symlink():
-            found.append(Entry(entry.name, "link", os.readlink(entry.path)))
-        elif entry.is_dir():
-            if os.access(entry.path, os.X_OK):
-                found.append(Entry(entry.name, "dir"))
-        elif entry.is_file():
-            found.append(Entry(entry.name, "file"))
-    return tuple(found)
-
-
 def _is_privileged() -> bool:
     """Whether this process may mount: tried by cloning / (open_tree(2)), which costs nothing and leaves nothing."""
     try:
@@ -216,6 +180,41 @@ def _root_maps_ids() -> str:
 
     run_probe(Plan(NAMESPACE_FLAGS["user"], _opening()[:2]), answer)
     return found[0] if found else ""
+
+
+def _scratch() -> str:
+    """The first folder on disk that can hold an overlay's upper directory; empty where none can."""
+    for folder in folders():
+        try:
+            with DiskScratch(folder) as place:
+                if not run_probe(_upper_plan(), _mapped_with(place)):
+                    return folder
+        except (SpecError, Unavailable, OSError):
+            continue
+    return ""
+
+
+def _mapped_with(place: DiskScratch) -> Answer:
+    return lambda pid, step: [*self_map(pid, step), place.open()]
+
+
+def _upper_plan() -> Plan:
+    """An overlay in the directory that comes with the Sync."""
+    dirs = [steps.mkdir(40, name) for name in ("lower", "upper", "work", "merged")]
+    mounted = steps.mount("overlay", "%40/merged", "lowerdir=%40/lower,upperdir=%40/upper,workdir=%40/work,userxattr")
+    opening = [step if step.word != "sync" else steps.sync("identity", into=40, more=1) for step in _opening()]
+    return Plan(NAMESPACE_FLAGS["user"] | NAMESPACE_FLAGS["mnt"], [*opening, *dirs, mounted])
+
+
+def _unified(missing: dict[str, str]) -> str:
+    """Where the host has cgroup2 alone, and a container can have its own view of it."""
+    place = "/sys/fs/cgroup"
+    return place if "cgroup2" not in missing and os.path.exists(f"{place}/cgroup.controllers") else ""
+
+
+def _is_first_user_namespace() -> bool:
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return file.read().split() == ["0", "0", str(2**32 - 1)]
 
 
 def _kernel() -> tuple[int, int]:
@@ -253,8 +252,9 @@ def _probe() -> HostFacts:
         time_namespace="time namespace" not in missing,
         cgroup_namespace="cgroup namespace" not in missing,
         landlock=landlock,
-        mounts=_mounts(),
-        entries=_entries(),
+        first_user_namespace=_is_first_user_namespace(),
+        unified=_unified(missing),
+        scratch=_scratch() if "overlay" not in missing and "overlay on tmpfs" in missing else "",
         devices=tuple(
             name for name in ("full", "null", "random", "tty", "urandom", "zero") if os.path.exists(f"/dev/{name}")
         ),

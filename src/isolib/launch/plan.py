@@ -29,9 +29,10 @@ class Plan:
     times.
     """
 
-    def __init__(self, flags: int, steps: Sequence[Step]) -> None:
+    def __init__(self, flags: int, steps: Sequence[Step], left_out: tuple[str, ...] = ()) -> None:
         self.flags = flags
         self.steps = tuple(steps)
+        self.left_out = left_out  # what `Security.best_effort` gave up, in words
 
     @cached_property
     def encoded(self) -> bytes:
@@ -39,7 +40,8 @@ class Plan:
         return encode(self.steps)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Plan) and (self.flags, self.steps) == (other.flags, other.steps)
+        own = (self.flags, self.steps, self.left_out)
+        return isinstance(other, Plan) and own == (other.flags, other.steps, other.left_out)
 
     def __hash__(self) -> int:
         return hash((self.flags, self.steps))
@@ -55,7 +57,7 @@ class Plan:
 
     def insert(self, index: int, step: Step) -> "Plan":
         """A Plan with one more step before ``index``: how a test makes a start fail, wait or die at a chosen place."""
-        return Plan(self.flags, (*self.steps[:index], step, *self.steps[index:]))
+        return Plan(self.flags, (*self.steps[:index], step, *self.steps[index:]), self.left_out)
 
     def describe(self) -> str:
         """The dry run: one line a system call, in order, with its reason."""

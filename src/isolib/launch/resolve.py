@@ -1,17 +1,26 @@
-"""What compile() must not look at: files of the host that a spec names, and users known to the root alone."""
+"""What compile() must not look at: files and descriptors that a spec names, users known to the root alone, id maps."""
 
 import os
+import stat
 from collections.abc import Iterator
 
 import msgspec
 
 from isolib.errors import Problem, SpecError
+from isolib.handles import nsfs
+from isolib.handles.ids.caller import caller_area
+from isolib.handles.ids.wish import hold
 from isolib.launch.compile import Identity
+from isolib.launch.compile.hostroot import hides, own_directory
 from isolib.launch.users import lookup
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
-from isolib.spec.mounts import Bind
+from isolib.spec.idrows import IdMap
+from isolib.spec.ids import IdMaps, Ids
+from isolib.spec.mounts import Bind, Device
 from isolib.spec.root import DirectoryRoot, HostRoot
+
+NOBODY = 65534
 
 
 def resolve(spec: ContainerSpec, host: HostFacts) -> tuple[ContainerSpec, Identity]:
@@ -19,49 +28,136 @@ def resolve(spec: ContainerSpec, host: HostFacts) -> tuple[ContainerSpec, Identi
 
     Raises SpecError with all problems at once.
     """
-    problems = [*spec.problems()]
+    spec = spec.absolute(host.cwd)
+    if problems := list(spec.problems()):
+        raise SpecError(problems)
+    if spec.ids is None and spec.namespace("user") == "new":
+        spec = msgspec.structs.replace(spec, ids=Ids("auto" if host.privileged else "self"))
+    problems += [*_descriptor_problems(spec), *_mount_problems(spec), *_root_problems(spec)]
+    identity = _identity(spec, host, problems)
     if problems:
         raise SpecError(problems)
-    problems += _missing(spec)
-    identity = lookup(spec, problems)
-    if problems:
-        raise SpecError(problems)
-    mounts = tuple(
-        mount for mount in spec.mounts if not (isinstance(mount, Bind) and mount.optional and _absent(mount))
-    )
+    mounts = tuple(m for m in spec.mounts if not (isinstance(m, Bind | Device) and m.optional and _is_missing(m)))
     cwd = spec.cwd or (_seen_cwd(spec, host) if isinstance(spec.root, HostRoot) else "/")
     return msgspec.structs.replace(spec, mounts=mounts, cwd=cwd), identity
 
 
-def _absent(bind: Bind) -> bool:
-    return not os.path.exists(bind.source)
+def _descriptor_problems(spec: ContainerSpec) -> Iterator[Problem]:
+    for number, fd in spec.process.fds.items():
+        if not _is_open(fd):
+            yield Problem(f"process.fds[{number}]", f"{fd} is not open in the caller")
+    for kind in spec.joined:
+        fd = int(spec.namespace(kind))
+        found = nsfs.kind_of(fd) if _is_open(fd) else ""
+        if found != kind:
+            what = f"descriptor {fd} is that of a {found} namespace" if found else f"descriptor {fd} is no namespace"
+            yield Problem(f"namespaces['{kind}']", what)
+        elif kind == "user" and os.path.samestat(os.fstat(fd), os.stat("/proc/self/ns/user")):
+            yield Problem("namespaces['user']", "is the caller's own, which is joined already: write 'host'")
 
 
-def _missing(spec: ContainerSpec) -> Iterator[Problem]:
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def _mount_problems(spec: ContainerSpec) -> Iterator[Problem]:
     for i, mount in enumerate(spec.mounts):
-        if isinstance(mount, Bind) and not mount.optional and _absent(mount):
-            yield Problem(
-                f"mounts[{i}].source", f"{os.fspath(mount.source)!r} does not exist: create it, or use optional=True"
-            )
-    if isinstance(spec.root, DirectoryRoot):
-        for i, layer in enumerate(spec.root.layers):
-            if not os.path.isdir(layer):
-                yield Problem(f"root.layers[{i}]", f"{layer!r} is no directory")
+        if not isinstance(mount, Bind | Device):
+            continue
+        place = f"mounts[{i}].source"
+        try:
+            mode = os.stat(mount.source).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if not mount.optional:
+                yield Problem(place, f"{os.fspath(mount.source)!r} does not exist: create it, or use optional=True")
+        except OSError as error:
+            yield Problem(place, f"{os.fspath(mount.source)!r}: {error.strerror}")
+        else:
+            if isinstance(mount, Device) and not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+                yield Problem(place, f"{os.fspath(mount.source)!r} is no device: use Bind")
+
+
+def _is_missing(mount: Bind | Device) -> bool:
+    return not os.path.exists(mount.source)
+
+
+def _root_problems(spec: ContainerSpec) -> Iterator[Problem]:
+    for i, layer in enumerate(spec.root.layers if isinstance(spec.root, DirectoryRoot) else ()):
+        if not os.path.isdir(layer):
+            yield Problem(f"root.layers[{i}]", f"{layer!r} is no directory")
+    place = spec.scratch.directory
+    if place is not None and not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
+        yield Problem("scratch.directory", f"{place!r} is no directory that the caller may write to")
+
+
+def _identity(spec: ContainerSpec, host: HostFacts, problems: list[Problem]) -> Identity:
+    """Who the payload is; what is wrong with it is added to problems."""
+    maps = _maps(spec)
+    if maps is None:
+        identity = lookup(spec, problems, lambda _gid: True)
+    else:
+        identity = lookup(_kept_user(spec), problems, lambda gid: _has(maps.gids, gid))
+        problems += _unmapped(maps, identity)
+        identity = msgspec.structs.replace(identity, has_root=_has(maps.uids, 0) and _has(maps.gids, 0))
+    if spec.user is None and isinstance(spec.root, HostRoot) and host.home != "/":
+        identity = msgspec.structs.replace(identity, home=host.home)
+    return identity
+
+
+def _kept_user(spec: ContainerSpec) -> ContainerSpec:
+    """Who keeps his number is himself, unless somebody else is asked for."""
+    if spec.user is None and spec.ids is not None and spec.ids.word == "keep-id":
+        return msgspec.structs.replace(spec, user=f"{os.geteuid()}:{os.getegid()}")
+    return spec
+
+
+def _maps(spec: ContainerSpec) -> IdMaps | None:
+    """The rows that the ids will come to, as far as the numbers inside go; None: nobody knows yet."""
+    ids = spec.ids
+    if ids is None or spec.namespace("user") != "new":
+        return None
+    if ids.word != "auto":
+        return hold(ids).maps
+    size = ids.size or (caller_area().unit if len(caller_area()) else 0)
+    if not size:
+        return None
+    rows: tuple[IdMap, ...] = (IdMap(0, 0, size),)
+    if 1 < size <= NOBODY:  # the last one is nobody, as handles/ids/area.py has it
+        rows = (IdMap(0, 0, size - 1), IdMap(NOBODY, size - 1))
+    return IdMaps(rows, rows)
+
+
+def _has(rows: tuple[IdMap, ...], number: int) -> bool:
+    return any(row.container <= number < row.container + row.size for row in rows)
+
+
+def _unmapped(maps: IdMaps, who: Identity) -> Iterator[Problem]:
+    remedy = "ask for ids that have it: 'auto' (needs sub-ids), or rows"
+    if not _has(maps.uids, who.uid):
+        yield Problem("user", f"user {who.uid} is not in the container's id map: {remedy}")
+    if not _has(maps.gids, who.gid):
+        yield Problem("user", f"group {who.gid} is not in the container's id map: {remedy}")
+    for group in who.groups:
+        if not _has(maps.gids, group):
+            yield Problem("process.groups", f"group {group} is not in the container's id map: {remedy}")
 
 
 def _seen_cwd(spec: ContainerSpec, host: HostFacts) -> str:
     """The caller's working directory where a container on the host's own root shows it, else /."""
-    from isolib.launch.compile.root import EMPTY, FRESH
-    from isolib.spec.paths import below
-
-    if any(below(host.cwd, top) for top in (*FRESH, *EMPTY)):
+    if hides(spec, host, host.cwd):
         return "/"
-    if host.privileged and getattr(spec.root, "rights", "user") == "user" and not _open_to_all(host.cwd):
+    own = own_directory(spec, host) == host.cwd
+    as_user = isinstance(spec.root, HostRoot) and spec.root.rights == "user"
+    if host.privileged and as_user and not own and host.cwd != host.home and not _is_open_to_all(host.cwd):
         return "/"
     return host.cwd
 
 
-def _open_to_all(path: str) -> bool:
+def _is_open_to_all(path: str) -> bool:
     """Whether any user may enter the directory."""
     while True:
         try:

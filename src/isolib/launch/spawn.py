@@ -4,7 +4,8 @@
 Sync         init's half                                          the caller's half
 ===========  ===================================================  ================================================
 identity     waits, unmapped and alone in its namespaces          moves it into its group, writes the id maps, opens
-                                                                  the root's trees
+                                                                  the scratch on disk and the root's trees
+layers       waits for up to 48 trees, then stacks them           opens them, id-mapped
 mounts       waits for up to 48 trees, then attaches them         opens them, id-mapped where asked
 any other    waits (a test's failpoint, OCI's create)             what ``answers`` says under that name
 ===========  ===================================================  ================================================
@@ -15,7 +16,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
-from isolib.errors import KernelError, StepError
+from isolib.errors import KernelError, StepError, Unavailable
 from isolib.handles.process import WALL, Process
 from isolib.launch.hints import hint
 from isolib.launch.plan import Plan, flag_words
@@ -52,12 +53,20 @@ def _walk(process: Process, plan: Plan, answers: Mapping[str, Answer]) -> None:
         if event.kind == linux.SYNC:
             _answer(process, plan.steps[event.step], answers)
         elif event.kind == linux.FD:
-            process.received[plan.steps[event.step].subject] = event.fds[0]
+            _take(process, plan.steps[event.step], event.fds[0])
         elif event.kind == linux.FAILED:
             raise failure(plan, event.step, event.value)
         elif event.kind == linux.EXITED:
             break
     raise KernelError(4, "clone3", "init", "it was killed during the start; out of memory is the usual reason")
+
+
+def _take(process: Process, step: Step, fd: int) -> None:
+    """A descriptor that init sent: the caller's, or init's own pidfd where it went on as another process."""
+    if step.word == "clone":
+        process.follow(fd)
+    else:
+        process.received[step.subject] = fd
 
 
 def failure(plan: Plan, index: int, number: int) -> StepError:
@@ -116,10 +125,8 @@ def _open_tree(tree: Tree, userns: int) -> int:
     except KernelError as error:
         if tree.owner is not None:
             os.close(fd)
-            number = error.errno or 0
-            raise KernelError(
-                number, "mount_setattr", f"{tree.path}, MOUNT_ATTR_IDMAP", hint("mount_setattr", number)
-            ) from None
+            remedy = f"{error.strerror}: its filesystem has none (Linux 5.12, for ext4, xfs, btrfs, later for others): "
+            raise Unavailable(f"an id-mapped mount of {tree.path}", remedy + tree.remedy) from None
     return fd
 
 

@@ -13,14 +13,15 @@ from isolib.handles.ids.wish import hold
 from isolib.handles.ids.write import write_maps
 from isolib.handles.process import Exit, Process
 from isolib.launch.compile import compile, first_registers
-from isolib.launch.compile.story import has_range
+from isolib.launch.compile.story import Identity, Story, has_range
 from isolib.launch.facts import host_facts
 from isolib.launch.plan import Plan
 from isolib.launch.resolve import resolve
+from isolib.launch.scratch import NAME, DiskScratch
 from isolib.launch.spawn import Answer, spawn
 from isolib.launch.steps import Step
 from isolib.spec.container import ContainerSpec
-from isolib.spec.ids import Ids
+from isolib.spec.host import HostFacts
 
 _number = itertools.count(1)
 
@@ -36,13 +37,15 @@ class Prepared(msgspec.Struct, frozen=True):
     spec: ContainerSpec
     plan: Plan
     range_map: bool  # whether more than the caller's own id exists inside
+    scratch: str = ""  # the folder on disk in which a start has its directory; empty: none
 
 
 def prepare(spec: ContainerSpec, *, enterable: bool = False) -> Prepared:
     """Raises SpecError with every problem of the spec, Unavailable where this host cannot; nothing was touched then."""
     host = host_facts()
     resolved, identity = resolve(spec, host)
-    return Prepared(resolved, compile(resolved, host, identity, enterable=enterable), has_range(resolved, host))
+    plan = compile(resolved, host, identity, enterable=enterable)
+    return Prepared(resolved, plan, has_range(resolved, host), _scratch(resolved, host))
 
 
 def start(
@@ -54,24 +57,25 @@ def start(
     """
     spec = prepared.spec
     with contextlib.ExitStack() as held:
-        lease = held.enter_context(hold(_ids(spec))) if spec.namespace("user") == "new" else None
+        lease = held.enter_context(hold(spec.ids)) if spec.ids is not None and spec.namespace("user") == "new" else None
         own = None
         if spec.limits is not None:
             own = held.enter_context(CGroup.create(f"run-{next(_number)}", spec.limits, parent=group))
-        halves = {"identity": identity_answer(own or group, lease), **(answers or {})}
+        place = held.enter_context(DiskScratch(prepared.scratch)) if prepared.scratch else None
+        halves = {"identity": identity_answer(own or group, lease, place), **(answers or {})}
         process = spawn(prepared.plan, descriptors(spec, stdio), halves)
         process.group, process.range_map = own or group, prepared.range_map
         process.owns_tree = spec.namespace("pid") == "new"
         process.ends_with += [held.pop_all()]
-    if own is not None:
-        process.amend = _amend(own)
+    if own is not None or prepared.plan.left_out:
+        process.amend = _amend(own, prepared.plan.left_out)
     return process
 
 
-def _ids(spec: ContainerSpec) -> Ids:
-    if spec.ids is not None:
-        return spec.ids
-    return Ids("auto") if host_facts().privileged else Ids("self")
+def _scratch(spec: ContainerSpec, host: HostFacts) -> str:
+    if not Story(spec, host, Identity()).on_disk:
+        return ""
+    return f"{spec.scratch.directory}/{NAME}" if spec.scratch.directory is not None else host.scratch
 
 
 def descriptors(spec: ContainerSpec, stdio: Stdio) -> list[int]:
@@ -81,7 +85,7 @@ def descriptors(spec: ContainerSpec, stdio: Stdio) -> list[int]:
     return [*stdio, *extra, *(int(spec.namespace(kind)) for kind in sorted(joined))]
 
 
-def identity_answer(group: CGroup | None, lease: Lease | None) -> Answer:
+def identity_answer(group: CGroup | None, lease: Lease | None, place: DiskScratch | None = None) -> Answer:
     """The caller's half of the Sync "identity", apart from its trees."""
 
     def answer(pid: int, _step: Step) -> list[int]:
@@ -89,15 +93,18 @@ def identity_answer(group: CGroup | None, lease: Lease | None) -> Answer:
             group.add(pid)
         if lease is not None:
             write_maps(pid, lease.maps)
-        return []
+        return [place.open()] if place is not None else []
 
     return answer
 
 
-def _amend(group: CGroup) -> Callable[[Exit], Exit]:
-    """What only the group knows: its peak of memory, and whether it ran out."""
+def _amend(group: CGroup | None, left_out: tuple[str, ...]) -> Callable[[Exit], Exit]:
+    """What init does not know: what was left out, and of the group, its peak of memory and whether it ran out."""
 
     def amend(exit_: Exit) -> Exit:
+        exit_ = msgspec.structs.replace(exit_, degraded=left_out)
+        if group is None:
+            return exit_
         try:
             stats = group.stats()
             peak = stats.memory.peak if stats.memory is not None else None

@@ -15,6 +15,7 @@ Rule = tuple[int, int, int]
 CHANNEL, CALLER, STDIN, STDOUT, STDERR = range(5)
 FIRST_FREE = 5
 REGISTERS = 128
+EXEC_PIPE = 127  # init's own, from the fork on
 NONE = -1
 HOST = -100
 
@@ -76,6 +77,7 @@ _WORDS = (
     ("keyring", "keyctl", None),
     ("exec", "execve", None),
     ("stay", "ppoll", None),
+    ("clone", "clone", None),
 )
 OPS: Mapping[str, Op] = {word: Op(number, call, root) for number, (word, call, root) in enumerate(_WORDS, 1)}
 
@@ -89,6 +91,11 @@ class Tree(msgspec.Struct, frozen=True):
     path: str
     recursive: bool = False
     owner: str | None = "inside"
+
+    @property
+    def remedy(self) -> str:
+        """What to do where its filesystem has no id-mapped mounts."""
+        return "copy it to one that has, bind it with owner='host', or give ids= whose root owns the files"
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -123,9 +130,11 @@ def _lines(words: Sequence[str | bytes]) -> bytes:
     return b"".join(_bytes(word) + b"\0" for word in words)
 
 
-def sync(name: str, *, into: int = FIRST_FREE, trees: Sequence[Tree] = (), why: str = "") -> Step:
-    """init waits for the caller's half of the same name, which hands over a descriptor a tree, from ``into`` on."""
-    return Step("sync", (into, len(trees)), (), name, why, tuple(trees))
+def sync(name: str, *, into: int = FIRST_FREE, trees: Sequence[Tree] = (), more: int = 0, why: str = "") -> Step:
+    """init waits for the caller's half of the same name, which hands over ``more`` descriptors and one a tree, from
+    ``into`` on.
+    """
+    return Step("sync", (into, len(trees) + more), (), name, why, tuple(trees))
 
 
 def send(register: int, name: str, why: str = "") -> Step:
@@ -148,6 +157,11 @@ def setns(register: int, kind: int, subject: str, why: str = "") -> Step:
 def unshare(flags: int, subject: str, why: str = "") -> Step:
     """New namespaces from here on."""
     return Step("unshare", (flags,), (), subject, why)
+
+
+def clone(flags: int, subject: str, why: str = "") -> Step:
+    """init goes on in new namespaces; the one that joined others ends. The caller gets its pidfd as "init"."""
+    return Step("clone", (flags,), (), subject, why)
 
 
 def hostname(name: str) -> Step:
@@ -194,9 +208,11 @@ def set_attributes(mount_: int, add: int, remove: int, propagation: int, recursi
     return Step("set_attributes", (mount_, add, remove, propagation, int(recursive)), (), subject)
 
 
-def attach(mount_: int, root: int, path: str, make: bool = True, why: str = "") -> Step:
-    """Puts the mount in a register at path inside root; with ``make``, its mount point is made where missing."""
-    return Step("attach", (mount_, root, int(make)), (_bytes(path),), path, why)
+def attach(mount_: int, root: int, path: str, make: bool | None = True, why: str = "") -> Step:
+    """Puts the mount in a register at path inside root. Where there is no mount point it is made with ``make``, with
+    False that is an error, and with None the mount is left out.
+    """
+    return Step("attach", (mount_, root, 2 if make is None else int(make)), (_bytes(path),), path, why)
 
 
 def propagate(flags: int, subject: str, why: str = "") -> Step:
@@ -212,8 +228,9 @@ def file(root: int, path: str, content: bytes, mode: int = 0o644) -> Step:
     return Step("file", (root, mode), (_bytes(path), content), path)
 
 
-def symlink(root: int, path: str, target: str) -> Step:
-    return Step("symlink", (root,), (_bytes(path), _bytes(target)), f"{path} -> {target}")
+def symlink(root: int, path: str, target: str, replace: bool = False) -> Step:
+    """``replace``: a file or link that has the name goes; else only the same link may be there."""
+    return Step("symlink", (root, int(replace)), (_bytes(path), _bytes(target)), f"{path} -> {target}")
 
 
 def mknod(root: int, path: str, mode: int, device: int = 0) -> Step:
@@ -285,9 +302,10 @@ def umask(mode: int) -> Step:
     return Step("umask", (mode,), (), oct(mode))
 
 
-def groups(ids: Sequence[int]) -> Step:
+def groups(ids: Sequence[int], perhaps: bool = False) -> Step:
+    """``perhaps``: no error where the user namespace denies it for good."""
     raw = b"".join(value.to_bytes(4, "little") for value in ids)
-    return Step("groups", (), (raw,), ", ".join(map(str, ids)))
+    return Step("groups", (int(perhaps),), (raw,), ", ".join(map(str, ids)))
 
 
 def gid(value: int) -> Step:

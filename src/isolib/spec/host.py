@@ -4,17 +4,17 @@ import msgspec
 
 
 class HostMount(msgspec.Struct, frozen=True):
-    """A line of mountinfo (proc(5)): where, what kind of filesystem, the device number."""
+    """A line of mountinfo (proc(5)): where, what kind of filesystem, and whether everybody may go there."""
 
     path: str
     kind: str
-    device: str = ""
+    reachable: bool = True
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A name in the host's /: kind is "dir", "file" or "link" (then ``to`` is its target)."""
+    """A name in a directory of the host, with its whole path; kind "dir", "file" or "link" (then ``to`` its target)."""
 
-    name: str
+    path: str
     kind: str
     to: str = ""
 
@@ -26,9 +26,10 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     gid: int
     kernel: tuple[int, int]
     arch: str = "x86_64"
-    home: str = "/"
+    home: str = "/"  # the caller's, where it is a directory that he may enter
     cwd: str = "/"
     privileged: bool = False  # may mount outside a user namespace: CAP_SYS_ADMIN in the caller's own
+    first_user_namespace: bool = True  # the caller is in the host's own user namespace
     user_namespace: bool = True  # may be made, and mounts work in it (Ubuntu 24.04 allows the first only)
     proc: bool = True  # procfs can be mounted in a new PID namespace
     sysfs: bool = True
@@ -43,8 +44,8 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_namespace: bool = True
     unified: str = ""  # where cgroup2 is mounted and usable, for the container's own mount of it
     scratch: str = ""  # a directory on disk for overlay's upper, where tmpfs cannot hold it
-    umask: int = 0o022
+    resolver: str = ""  # the file that /etc/resolv.conf is, links followed
     mounts: tuple[HostMount, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[Entry, ...] = ()  # of /, and of the home and the working directory where mounts lie below them
     devices: tuple[str, ...] = ("full", "null", "random", "tty", "urandom", "zero")
     missing: tuple[tuple[str, str], ...] = ()  # (what, why and remedy), for doctor and for Unavailable

@@ -1,13 +1,14 @@
 """The chapter on what the kernel shows: /proc, /sys, /dev with its few devices, shared memory, queues, cgroups."""
 
-import posixpath
+from collections.abc import Sequence
 
 from isolib.launch import steps
-from isolib.launch.compile.root import CLONE, CLONE_ALL, O_PATH
+from isolib.launch.compile.overlay import CLONE, CLONE_ALL, O_PATH, made_place
 from isolib.launch.compile.story import Story
 from isolib.launch.steps import HOST
 from isolib.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
-from isolib.spec.mounts import Tmpfs
+from isolib.spec.sysctls import sysctl_files
+from isolib.spec.units import parse_size
 
 PLAIN = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 LINKS = {
@@ -18,101 +19,138 @@ LINKS = {
     "core": "/proc/kcore",
     "ptmx": "pts/ptmx",
 }
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
-SHM = "67108864"  # 64 MiB, as everybody's default
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+SHM_SIZE = 64 * 1024 * 1024  # as everybody's default
+# What else is mounted on a host's /sys, seen where that is bound. The groups are the host's, whatever their version.
+BOUND_SYS = ("/sys/fs/cgroup", "/sys/fs/bpf", "/sys/fs/pstore", "/sys/kernel/debug", "/sys/kernel/tracing")
 
 
 def show_kernel(story: Story) -> None:
-    """Everything of the kernel's own, each mount made before the old root goes (a new procfs wants one in sight)."""
-    taken = {mount.path for mount in story.spec.mounts}
-    if "/proc" not in taken:
+    """Everything of the kernel's own, each mount made before the old root goes (a new procfs wants one in sight).
+
+    Each is reached by its own descriptor from here on: names in a root that others write to cannot lead elsewhere.
+    """
+    hidden = list(story.spec.security.masked)
+    if "/proc" not in story.targets:
         _proc(story)
-    if "/sys" not in taken:
-        _sys(story)
-    if "/dev" not in taken:
-        _dev(story, taken)
+    if "/sys" not in story.targets:
+        hidden += _sys(story)
+    if "/dev" not in story.targets:
+        _dev(story)
+    _sysctls(story)
+    hide(story, [path for path in hidden if _of_kernel(story, path)])
+    protect(story, [path for path in story.spec.security.read_only if _of_kernel(story, path)])
+    _groups(story)
 
 
-def _fresh(story: Story, kind: str, options: list[tuple[str, str]], attributes: int, path: str, why: str = "") -> None:
+def show_rest(story: Story) -> None:
+    """The same for the paths elsewhere, once all mounts are there; then the kernel's own are let go of."""
+    hide(story, [path for path in story.spec.security.masked if not _of_kernel(story, path)])
+    protect(story, [path for path in story.spec.security.read_only if not _of_kernel(story, path)])
+    for register in story.places.values():
+        story.give_back(register)
+    story.places = {}
+
+
+def _of_kernel(story: Story, path: str) -> bool:
+    return story.place(path)[0] != story.root
+
+
+def _keep(story: Story, path: str, kind: str, options: Sequence[tuple[str, str]], attributes: int, why: str) -> None:
+    """A new mount at path, kept open as a place."""
+    tree = story.take()
+    story.add(steps.mount_new(kind, options, attributes, tree, why))
+    story.add(steps.attach(tree, story.root, path))
+    story.places[path] = tree
+
+
+def _keep_bound(story: Story, path: str, why: str) -> None:
+    tree = story.take()
+    story.add(steps.open_tree(HOST, path, CLONE_ALL, tree, why))
+    story.add(steps.set_attributes(tree, MOUNT_ATTR_RDONLY | PLAIN, 0, 0, True, f"{path}, read-only, AT_RECURSIVE"))
+    story.add(steps.attach(tree, story.root, path))
+    story.places[path] = tree
+
+
+def _fresh(
+    story: Story, path: str, kind: str, options: Sequence[tuple[str, str]], attributes: int, why: str = ""
+) -> None:
+    if path in story.targets:
+        return
     with story.borrowed() as tree:
         story.add(steps.mount_new(kind, options, attributes, tree, why))
-        story.add(steps.attach(tree, story.root, path))
-
-
-def _bound(story: Story, path: str, why: str) -> None:
-    with story.borrowed() as tree:
-        story.add(steps.open_tree(HOST, path, CLONE_ALL, tree, why))
-        story.add(steps.set_attributes(tree, MOUNT_ATTR_RDONLY | PLAIN, 0, 0, True, f"{path}, read-only, AT_RECURSIVE"))
-        story.add(steps.attach(tree, story.root, path))
+        story.add(steps.attach(tree, *story.place(path)))
 
 
 def _proc(story: Story) -> None:
-    if story.new("pid") or not story.new("user"):
-        _fresh(story, "proc", [], PLAIN, "/proc", "shows the new PID namespace only")
+    if story.spec.namespace("pid") != "host" or not story.apart:
+        _keep(story, "/proc", "proc", (), PLAIN, "shows its own PID namespace only")
     else:
-        _bound(story, "/proc", "a new procfs needs a PID namespace that this user namespace owns")
+        _keep_bound(story, "/proc", "a new procfs needs a PID namespace that this user namespace owns")
 
 
-def _sys(story: Story) -> None:
-    if story.new("net") and story.host.sysfs:
-        _fresh(story, "sysfs", [], PLAIN | MOUNT_ATTR_RDONLY, "/sys", "shows the new network namespace only")
-    elif story.new("user"):
-        _bound(story, "/sys", "a new sysfs needs a network namespace that this user namespace owns")
-    else:
-        _fresh(story, "sysfs", [], PLAIN | MOUNT_ATTR_RDONLY, "/sys")
-    if story.host.unified and story.new("cgroup"):
-        _fresh(story, "cgroup2", [], PLAIN | MOUNT_ATTR_RDONLY, "/sys/fs/cgroup", "the container's group is its root")
+def _sys(story: Story) -> Sequence[str]:
+    """Returns what is to be hidden in it."""
+    if not story.apart or (story.new("net") and story.host.sysfs):
+        _keep(story, "/sys", "sysfs", (), PLAIN | MOUNT_ATTR_RDONLY, "shows its own network namespace only")
+        return ()
+    _keep_bound(story, "/sys", "a new sysfs needs a network namespace that this user namespace owns")
+    return BOUND_SYS
 
 
-def _dev(story: Story, taken: set[str]) -> None:
-    with story.borrowed() as dev:
-        why = "a few devices that cannot hurt"
-        story.add(steps.mount_new("tmpfs", [("mode", "0755"), ("size", "65536")], MOUNT_ATTR_NOSUID, dev, why))
-        story.add(steps.attach(dev, story.root, "/dev"))
-        for name in DEVICES:
-            if name in story.host.devices:
-                _device(story, dev, name)
-        for name, target in LINKS.items():
+def _groups(story: Story) -> None:
+    if "/sys" in story.places and story.host.unified and story.new("cgroup"):
+        why = "its own group is the root of what it sees"
+        _fresh(story, "/sys/fs/cgroup", "cgroup2", (), PLAIN | MOUNT_ATTR_RDONLY, why)
+
+
+def _dev(story: Story) -> None:
+    options = (("mode", "0755"), ("size", "65536"))
+    _keep(story, "/dev", "tmpfs", options, MOUNT_ATTR_NOSUID, "a few devices that cannot hurt")
+    dev = story.places["/dev"]
+    for name in DEVICES:
+        if name in story.host.devices and f"/dev/{name}" not in story.targets:
+            with story.borrowed() as tree:  # a bind: mknod(2) is forbidden in a user namespace
+                story.add(steps.open_tree(HOST, f"/dev/{name}", CLONE, tree))
+                story.add(steps.attach(tree, dev, name))
+    for name, target in LINKS.items():
+        if f"/dev/{name}" not in story.targets:
             story.add(steps.symlink(dev, name, target))
-    _devpts(story)
-    if "/dev/shm" not in taken:
-        options = [("mode", "1777"), ("size", SHM)]
-        _fresh(story, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "/dev/shm")
-    if story.new("ipc") and story.host.mqueue and "/dev/mqueue" not in taken:
-        _fresh(story, "mqueue", [], PLAIN, "/dev/mqueue")
+    terminals = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")]
+    if story.range_map and not isinstance(story.spec.namespace("user"), int):
+        terminals.append(("gid", "5"))  # tty; a self map knows no such group (EINVAL)
+    _fresh(story, "/dev/pts", "devpts", terminals, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "terminals of its own")
+    size = parse_size(story.spec.shm_size) if story.spec.shm_size is not None else SHM_SIZE
+    _fresh(story, "/dev/shm", "tmpfs", (("mode", "1777"), ("size", str(size))), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+    if story.new("ipc") and story.host.mqueue:
+        _fresh(story, "/dev/mqueue", "mqueue", (), PLAIN)
 
 
-def _device(story: Story, dev: int, name: str) -> None:
-    """A bind in a user namespace, where mknod(2) is forbidden; also where the host's own root would get a node."""
-    with story.borrowed() as tree:
-        story.add(steps.open_tree(HOST, f"/dev/{name}", CLONE, tree))
-        story.add(steps.attach(tree, dev, name))
+def _sysctls(story: Story) -> None:
+    """By the procfs just made, or the caller's own: never by a path of the root (runc's CVE-2019-19921, 2025-52881)."""
+    proc = story.places.get("/proc", HOST)
+    head = "/proc/sys" if proc == HOST else "sys"
+    for path, value in sysctl_files(story.spec.sysctls):
+        story.add(steps.write(proc, f"{head}/{path}", value, "a setting of its own namespace"))
 
 
-def _devpts(story: Story) -> None:
-    options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")]
-    if story.range_map:
-        options.append(("gid", "5"))  # tty; a self map knows no such group (EINVAL)
-    _fresh(story, "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "/dev/pts", "terminals of its own")
+def protect(story: Story, paths: Sequence[str]) -> None:
+    """Makes paths read-only, with all that is mounted below them."""
+    story.add(*(steps.read_only(*story.place(path)) for path in paths))
 
 
-def hide(story: Story) -> None:
-    """The masked and the read-only paths, last of all mounts."""
-    security = story.spec.security
-    bound = {posixpath.dirname(mount.path) for mount in story.spec.mounts if not isinstance(mount, Tmpfs)}
-    for path in security.read_only:
-        if path not in bound:
-            story.add(steps.read_only(story.root, path))
-    if not security.masked:
+def hide(story: Story, paths: Sequence[str]) -> None:
+    """Covers paths with nothing: an empty directory, or /dev/null."""
+    if not paths:
         return
-    story.add(steps.mkdir(story.scratch, "nothing", 0o555))
     empty, null = story.take(), story.take()
-    story.add(steps.open_tree(story.scratch, "nothing", CLONE, empty))
+    name = made_place(story, 0o555)
+    story.add(steps.open_tree(story.scratch, name, CLONE, empty))
     story.add(steps.set_attributes(empty, MOUNT_ATTR_RDONLY, 0, 0, False, "MOUNT_ATTR_RDONLY"))
-    # Each mask copies these two. Closing a mount that is attached nowhere costs a grace period of RCU (70 us): attached.
-    story.add(steps.attach(empty, story.scratch, "nothing"))
+    # Each mask copies these two. Closing a mount that is attached nowhere costs a grace period of RCU, 70 us: attached.
+    story.add(steps.attach(empty, story.scratch, name))
     story.add(steps.open_(HOST, "/dev/null", O_PATH, null))
-    for path in security.masked:
-        story.add(steps.mask(story.root, path, empty, null))
+    for path in paths:
+        story.add(steps.mask(*story.place(path), empty, null))
     story.give_back(empty)
     story.give_back(null)

@@ -3,17 +3,16 @@
 import struct
 
 from isolib.launch import steps
+from isolib.launch.compile.overlay import CLONE, O_PATH
 from isolib.launch.compile.story import Story
 from isolib.launch.steps import STDERR, STDIN, STDOUT
 from isolib.spec.capabilities import CAPABILITIES, Capabilities
 from isolib.spec.landlock import ON_A_FILE, ruleset
-from isolib.spec.process import IO_CLASSES, POLICIES, RLIMITS, Scheduling, rlimit_pair
+from isolib.spec.process import IO_CLASSES, PERSONALITIES, POLICIES, RLIMITS, Scheduling, rlimit_pair
 from isolib.spec.seccomp import SeccompProfile
 
 PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 8, 38
 NEW_LISTENER = 8
-PERSONALITIES = {"linux": 0, "linux32": 8}
-O_PATH = 0o10000000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -44,17 +43,29 @@ def _terminal(story: Story) -> dict[int, int]:
 
 
 def terminal(story: Story) -> None:
-    """init's part of it: the pair is made from the container's own devpts, and the caller gets the master."""
+    """init's part of it, of a process that enters: the pair is made from the container's devpts."""
+    with story.borrowed() as root:
+        story.add(steps.open_(steps.HOST, "/", O_PATH, root))
+        _pair(story, root, "dev/pts/ptmx")
+
+
+def own_terminal(story: Story) -> None:
+    """The same for a new container, whose /dev/console it is as well."""
+    _pair(story, *story.place("/dev/pts/ptmx"))
+    if "/dev/console" not in story.targets:
+        with story.borrowed() as tree:
+            story.add(steps.open_tree(story.terminal, "", CLONE, tree))
+            story.add(steps.attach(tree, *story.place("/dev/console"), why="the terminal"))
+
+
+def _pair(story: Story, root: int, path: str) -> None:
+    """The caller gets the master."""
     master, story.terminal = story.take(), story.take()
-    root = story.take()
-    story.add(steps.open_(steps.HOST, "/", O_PATH, root))
-    story.add(steps.pty(root, "dev/pts/ptmx", master, story.terminal))
-    identity = story.identity
-    if identity.uid:
-        story.add(steps.chown(story.terminal, identity.uid, identity.gid, "the terminal"))
+    story.add(steps.pty(root, path, master, story.terminal))
+    if story.identity.uid:
+        story.add(steps.chown(story.terminal, story.identity.uid, -1, "the terminal"))
     story.add(steps.send(master, "terminal", "the caller's side"))
     story.give_back(master)
-    story.give_back(root)
 
 
 def _scheduling(story: Story, wish: Scheduling) -> None:
@@ -75,7 +86,7 @@ def _identity(story: Story) -> None:
     """
     who = story.identity
     if story.range_map or story.spec.namespace("user") == "host":
-        story.add(steps.groups(who.groups))
+        story.add(steps.groups(who.groups, perhaps=isinstance(story.spec.namespace("user"), int)))
     if who.uid:
         story.add(steps.prctl("PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 1, why="until the sets are chosen below"))
     story.add(steps.gid(who.gid), steps.uid(who.uid))

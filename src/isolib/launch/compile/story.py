@@ -1,5 +1,6 @@
 """The Plan while it is being told: steps in order, and which registers are taken."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from isolib.launch.plan import NAMESPACE_FLAGS
 from isolib.launch.steps import Step
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
+from isolib.spec.paths import under
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -19,6 +21,7 @@ class Identity(msgspec.Struct, frozen=True):
     gid: int = 0
     groups: tuple[int, ...] = ()
     home: str = "/"
+    has_root: bool = True  # whether 0 exists inside
 
 
 class Story:
@@ -28,14 +31,36 @@ class Story:
         self.spec, self.host, self.identity = spec, host, identity
         self.range_map = has_range(spec, host) if range_map is None else range_map
         self.steps: list[Step] = []
-        self.degraded: list[str] = []
-        self._free = list(range(steps.REGISTERS - 1, steps.FIRST_FREE - 1, -1))
-        self.root = self.scratch = self.terminal = steps.NONE
+        self._free = list(range(steps.EXEC_PIPE - 1, steps.FIRST_FREE - 1, -1))
+        self._names = itertools.count()
+        # scratch: the tmpfs that is thrown away; upper: where overlays write, which is that or a directory on disk.
+        self.root = self.scratch = self.upper = self.terminal = steps.NONE
         self.handed: list[int] = []  # the root's trees, as the caller hands them over
+        self.places: dict[str, int] = {}  # mounts of the kernel's own: nobody can swap a name on the way to them
 
     def add(self, *more: Step) -> None:
         """What happens next."""
         self.steps += more
+
+    @property
+    def targets(self) -> set[str]:
+        """Where the user mounts something."""
+        return {mount.path for mount in self.spec.mounts}
+
+    @property
+    def hostname(self) -> str:
+        return self.spec.hostname or "isolib"
+
+    def name(self) -> str:
+        """A name in the scratch that nothing else has."""
+        return str(next(self._names))
+
+    def place(self, path: str) -> tuple[int, str]:
+        """(register, path below it): by the kernel's own mount that it lies in, else by the root."""
+        for top, register in self.places.items():
+            if under(path, top):
+                return register, path[len(top) + 1 :]
+        return self.root, path
 
     def new(self, kind: str) -> bool:
         """Whether the container has a namespace of its own of this kind."""
@@ -48,13 +73,28 @@ class Story:
 
     @property
     def flags(self) -> int:
-        """For clone3; nothing where a user namespace is joined, which has to own what is made (user_namespaces(7))."""
-        return 0 if isinstance(self.spec.namespace("user"), int) else self.made
+        """For clone3; nothing where namespaces are joined: that comes first, and then a clone of init's own."""
+        return 0 if self.spec.joined else self.made
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is in another user namespace than the caller."""
+        return self.spec.namespace("user") != "host"
 
     @property
     def mapped(self) -> bool:
         """Whether the caller hands over id-mapped trees: he may, and there is a user namespace to map to."""
-        return self.host.privileged and self.new("user")
+        return self.host.privileged and self.apart
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether what is thrown away is written to a disk: asked for, or tmpfs cannot hold an overlay's attributes."""
+        return self.spec.scratch.directory is not None or (not self.host.overlay_on_tmpfs and self.user_attributes)
+
+    @property
+    def user_attributes(self) -> bool:
+        """Whether an overlay keeps its attributes under user.*: trusted.* is for root of the host alone."""
+        return self.apart or not self.host.first_user_namespace
 
     def reserve(self, first: int) -> None:
         """The registers below first are the caller's to fill."""
@@ -91,10 +131,3 @@ def has_range(spec: ContainerSpec, host: HostFacts) -> bool:
     if spec.ids.word == "maps" and spec.ids.maps is not None:
         return sum(row.size for row in spec.ids.maps.gids) > 1
     return spec.ids.word != "self"
-
-
-def escape(path: str) -> str:
-    """A path among overlay's options and ``%N``: backslash, colon, comma and percent are escaped (overlayfs.rst)."""
-    for character in ("\\", ":", ","):
-        path = path.replace(character, "\\" + character)
-    return path.replace("%", "%%")
