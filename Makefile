@@ -104,4 +104,4 @@ demo: build ## set up, build, and show isolation, limits and the plan
 clean: ## all that the other targets made
 	rm -rf build dist docs/_build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	rm -f src/isolib/_isolib*.so src/isolib/linux/init
-	find src tests tools examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard src tests tools examples benchmarks) -name __pycache__ -prune -exec rm -rf {} +
