@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from isolib.launch import facts
 from isolib.linux import spawn
 from tests.harness import leaks, roots
 from tests.harness.facts import FACTS, HostFacts, header
@@ -72,9 +73,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_by_the_session() -> Iterator[None]:
-    # What isolib opens once in a process and keeps: its init, and a pidfd of the process itself.
+    # What isolib opens once in a process and keeps: its init, a pidfd of the process itself, and its list of mounts.
     spawn.init_program()
     spawn.caller_pidfd()
+    facts.host_facts()
     before = leaks.snapshot(leaks.SESSION_SUBJECTS)
     yield
     if left := leaks.differences(before, leaks.snapshot(leaks.SESSION_SUBJECTS)):
