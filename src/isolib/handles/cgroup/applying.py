@@ -1,6 +1,6 @@
 """Limits into the files of a group: what a value of Limits comes to on this host, worked out once, and written."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import EINVAL, ENOENT
 from typing import NamedTuple
 
@@ -16,15 +16,15 @@ from isolib.spec.limits import PERIOD, Limits
 
 
 class Order(NamedTuple):
-    """The controllers that limits need and the files that a new group gets; writes None: it depends on the group."""
+    """The controllers, each with what asks for it, and the files of a new group (None: they depend on the group)."""
 
     limits: Limits
-    needed: frozenset[str]
+    needed: Mapping[str, str]
     writes: Sequence[Write] | None
     rules: Sequence[DeviceRule] | None
 
 
-NOTHING = Order(Limits(), frozenset(), (), None)
+NOTHING = Order(Limits(), {}, (), None)
 
 # Orders by what the limits say: a program starts many groups with few limits, and working them out costs five mkdirs.
 _orders: dict[object, Order] = {}
@@ -68,9 +68,12 @@ def _key(limits: Limits) -> object:
 def _work_out(limits: Limits) -> Order:
     limits = io.resolve(limits)
     rules = _rules(limits, _version_here("devices"))
+    writes = layout.writes_of(limits, _version_here, lambda controller, file: True)
+    needed = {write.controller: layout.feature(write) for write in reversed(writes)}
+    if rules is not None:
+        needed["devices"] = devices.FEATURE
     weighs = limits.io_weight is not None or any(limit.weight is not None for limit in limits.io)
-    writes = None if weighs else layout.writes_of(limits, _version_here, lambda controller, file: True)
-    return Order(limits, frozenset(layout.controllers_of(limits)), writes, rules)
+    return Order(limits, needed, None if weighs else writes, rules)
 
 
 def _version_here(controller: str) -> Version:

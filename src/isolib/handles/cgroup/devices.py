@@ -117,12 +117,13 @@ def attach(directory: Directory, rules: Sequence[DeviceRule]) -> None:
             opened.append(bpf.by_id(number))
             bpf.detach(group, opened[-1])
     except KernelError as error:
-        raise Unavailable(f"limits.devices: BPF_PROG_TYPE_CGROUP_DEVICE ({error})", REMEDY) from error
+        raise Unavailable(FEATURE, REMEDY) from error
     finally:
         for fd in opened:
             os.close(fd)
 
 
+FEATURE = "limits.devices: BPF_PROG_TYPE_CGROUP_DEVICE"
 REMEDY = (
     "rules for devices need root of the first user namespace on cgroup v2; an ordinary user gives devices as binds, "
     "and what is not bound is not there"

@@ -48,7 +48,7 @@ class CGroupFacts(Struct, frozen=True):
         if rules is None:
             return found
         if self.controllers["devices"].version == 2 and (reason := self._reason("devices")):
-            found.append(Unavailable("limits.devices: BPF_PROG_TYPE_CGROUP_DEVICE", reason))
+            found.append(Unavailable(devices.FEATURE, reason))
         if self.controllers["devices"].version == 1 and (rule := devices.unlike_v1(rules)):
             found.append(layout.unlike_v1(rule))
         return found

@@ -1,6 +1,6 @@
 """In which directories a group is to be made, one a hierarchy: what its limits need, what is counted, what kills it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from isolib.errors import KernelError, NotFound, Problem, SpecError, Unavailable
 from isolib.handles.cgroup import names
@@ -17,8 +17,8 @@ _REMEDY = "become root, or have a group delegated (systemd: a unit with Delegate
 _swept: set[tuple[str, str]] = set()
 
 
-def folders(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Folders:
-    """Raises Unavailable for a controller that is not to be had, SpecError for a parent that is no path."""
+def folders(needed: Mapping[str, str], counted: Iterable[str], parent: Parent) -> Folders:
+    """needed: controllers, and what asks for each. Raises Unavailable, NotFound, SpecError (no path)."""
     if parent is not None:
         return _look(needed, counted, parent)
     key = (frozenset(needed), tuple(counted))
@@ -27,12 +27,11 @@ def folders(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Fo
     return known_folders[key]
 
 
-def _look(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Folders:
+def _look(needed: Mapping[str, str], counted: Iterable[str], parent: Parent) -> Folders:
     if isinstance(parent, str):
         _check_path(parent)
     elif parent is not None and not parent[0].has("cgroup.procs"):
         raise NotFound(f"the group {parent[0].absolute} is gone")
-    needed = set(needed)
     wanted = [*needed, *(name for name in counted if name not in needed)]
     chosen: dict[Hierarchy, Directory] = {}
     for hierarchy in _killers():
@@ -42,7 +41,7 @@ def _look(needed: Iterable[str], counted: Iterable[str], parent: Parent) -> Fold
     for controller in wanted:
         reason = _choose(chosen, controller, parent, wanted)
         if reason and controller in needed:
-            raise Unavailable(f"the cgroup controller {controller or 'cgroup'}", reason)
+            raise Unavailable(needed[controller], reason)
     if not chosen:
         raise Unavailable("cgroup.procs", why_none(parent))
     return Folders(list(chosen.values()), _is_owned(parent))

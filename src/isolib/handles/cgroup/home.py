@@ -64,14 +64,22 @@ class Folders(NamedTuple):
 
 
 def enable(directory: Directory, controllers: Iterable[str]) -> None:
-    """Enable controllers for the children of a v2 group. Raises KernelError."""
+    """Enable controllers for the children of a v2 group. Raises KernelError, EBUSY where processes are in it.
+
+    The kernel itself would enable those that can be threaded (pids, cpu): then the children, not being threaded, are of
+    no use, and the group has changed its type (cgroup-v2.rst, Threads).
+    """
     there = (directory.read("cgroup.subtree_control") or "").split()
-    if text := " ".join(f"+{name}" for name in controllers if name not in there):
+    text = " ".join(f"+{name}" for name in controllers if name not in there)
+    if text and directory.has("cgroup.type") and directory.read("cgroup.procs"):  # the top has no type and no such rule
+        raise directory.error(OSError(EBUSY, ""), "write", "cgroup.subtree_control", text)
+    if text:
         directory.write("cgroup.subtree_control", text)
 
 
 _homes: dict[Hierarchy, Found] = {}
 _used: list[Directory] = []
+_USUAL = {"memory", "pids"}  # a place without them is taken only where there is no other
 _swept: list[str] = []
 # By what a group needs and counts; see folders.py.
 known_folders: dict[object, Folders] = {}
@@ -81,6 +89,7 @@ def home(hierarchy: Hierarchy, wanted: Iterable[str] = ()) -> Found:
     """The place in this hierarchy, looked for once a process, and swept then of what processes now gone have left."""
     found = _homes.get(hierarchy)
     if found is None:
+        wanted = [*wanted, *sorted(_USUAL & hierarchy.controllers)]
         found = _homes[hierarchy] = find(hierarchy, wanted)
         if found.home:
             _swept.extend(sweep_folder(found.home.directory))

@@ -9,16 +9,6 @@ from isolib.handles.cgroup.hierarchy import V2_NAMES
 from isolib.spec.device_rules import DeviceRule
 from isolib.spec.limits import Limits
 
-# Which controller keeps a field of Limits.
-CONTROLLER_OF = {
-    **dict.fromkeys(("memory", "memory_high", "memory_low", "memory_min", "swap", "oom_group"), "memory"),
-    **dict.fromkeys(("cpus", "cpu_burst", "cpu_period", "cpu_weight", "cpu_idle"), "cpu"),
-    **dict.fromkeys(("cpuset", "mems"), "cpuset"),
-    **dict.fromkeys(("io", "io_weight"), "io"),
-    "pids": "pids",
-    "hugetlb": "hugetlb",
-    "devices": "devices",
-}
 # What a group has beside what its limits need, so that it can be counted, frozen and killed.
 COUNTED = ("memory", "pids", "io")
 _PARTS = {"memory": memory, "cpu": cpu, "cpuset": cpuset, "pids": pids, "hugetlb": hugetlb}
@@ -39,16 +29,6 @@ _ABSENT = {
     "blkio.weight": "needs the BFQ scheduler in the kernel",
     "blkio.weight_device": "needs the BFQ scheduler in the kernel",
 }
-
-
-def controllers_of(limits: Limits | None) -> set[str]:
-    """The controllers that keep these limits; "" for files of the group itself (``cgroup.max.depth``)."""
-    if limits is None:
-        return set()
-    found = {CONTROLLER_OF[name] for name in CONTROLLER_OF if getattr(limits, name) not in (None, (), {})}
-    if limits.devices is not None:  # no device at all is a limit too
-        found.add("devices")
-    return found | {controller_of_file(name) for name in limits.unified}
 
 
 def controller_of_file(file: str) -> str:
@@ -83,15 +63,20 @@ def lacks(
     """What of these writes cannot be done: the controller may not be used (the reason is the remedy), no such file."""
     for write in writes:
         if reason := reason_of(write.controller):
-            yield Unavailable(f"limits.{write.field}: {write.file}", reason)
+            yield Unavailable(feature(write), reason)
         elif not has(write.controller, write.file):
             yield absent(write)
+
+
+def feature(write: Write) -> str:
+    """What is missed where a file cannot be written: ``limits.memory: memory.max``."""
+    return f"limits.{write.field}: {write.file}"
 
 
 def absent(write: Write) -> Unavailable:
     """The error for a file that a group does not have."""
     reason = _ABSENT.get(write.file, "the kernel has no such file in a group")
-    return Unavailable(f"limits.{write.field}: {write.file}", reason)
+    return Unavailable(feature(write), reason)
 
 
 def unlike_v1(rule: DeviceRule) -> Unavailable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from errno import ENODEV, ENOENT
 
 from isolib.errors import AlreadyExists, IsolibError, KernelError, NotFound
 from isolib.handles.cgroup.applying import fill, order_of
@@ -12,7 +13,7 @@ from isolib.handles.cgroup.home import enable, forget
 from isolib.handles.cgroup.owner import own_mark
 from isolib.spec.limits import Limits
 
-ATTEMPTS = 4  # a folder may be tidied away by another thread or process between two calls
+ATTEMPTS = 20  # a folder may be tidied away by another thread or process between two calls
 
 # Groups that were asked for by their own name; one that a longer name implied ("tests" of "tests/a") goes with the last
 # group in it. No lock is needed: who removes a group tries its parent next, and the last one to do so succeeds.
@@ -51,19 +52,40 @@ def _marked(name: str) -> str:
 def _make(folder: Directory, name: str, wanted: Iterable[str]) -> Directory:
     """One directory, those that its name implies before it. Raises AlreadyExists, KernelError, FileNotFoundError."""
     *implied, last = name.split("/")
+    enabled: list[str] = []
     for part in implied:
         folder = folder.below(part)
         with suppress(FileExistsError):
             _mkdir(folder)
         if folder.hierarchy.version == 2:
-            enable(folder, (name for name in wanted if name in (folder.read("cgroup.controllers") or "").split()))
+            enabled = _enable(folder, wanted)
     group = folder.below(last)
     try:
         _mkdir(group)
-        _named.add((group.hierarchy.point, group.path))
     except FileExistsError:
         raise AlreadyExists(f"there is a group {group.absolute}") from None
+    if enabled and not set(enabled) <= set(_controllers(group)):
+        group.remove()
+        raise FileNotFoundError(f"{folder.absolute} was removed, and made again by somebody else")
+    _named.add((group.hierarchy.point, group.path))
     return group
+
+
+def _controllers(group: Directory) -> list[str]:
+    return (group.read("cgroup.controllers") or "").split()
+
+
+def _enable(folder: Directory, wanted: Iterable[str]) -> list[str]:
+    """Enable what is wanted and can be had; which controllers that is."""
+    there = _controllers(folder)
+    found = [name for name in wanted if name in there]
+    try:
+        enable(folder, found)
+    except KernelError as error:
+        if error.errno in (ENOENT, ENODEV):  # removed in this moment, with the last group in it
+            raise FileNotFoundError(folder.absolute) from None
+        raise
+    return found
 
 
 def _mkdir(group: Directory) -> None:
