@@ -4,6 +4,7 @@ import os
 from contextlib import ExitStack
 
 from isolib.cli.flows import Flow, end_of_input, private
+from isolib.engine.streams import pipe
 from isolib.handles.terminal import Terminal
 
 
@@ -67,14 +68,14 @@ class Wires:
         return again
 
     def _pipe_in(self) -> int:
-        theirs, ours = os.pipe2(os.O_CLOEXEC)
+        theirs, ours = pipe()
         self._theirs.callback(os.close, theirs)
         os.set_blocking(ours, False)
         self.inputs.append(Flow(self._again(0, os.O_RDONLY), ours, self._closing(ours)))
         return theirs
 
     def _pipe_out(self, fd: int) -> int:
-        ours, theirs = os.pipe2(os.O_CLOEXEC)
+        ours, theirs = pipe()
         self._theirs.callback(os.close, theirs)
         os.set_blocking(ours, False)
         self.outputs.append(Flow(ours, self._again(fd, os.O_WRONLY), self._closing(ours)))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from isolib.engine.result import Result
-from isolib.engine.streams import PIPE, Capture, Sink, Source, Streams
+from isolib.engine.streams import PIPE, Capture, Sink, Source, Streams, pipe
 from isolib.handles.process import Process
 
 Starter = Callable[[tuple[int, int, int]], Process]
@@ -20,7 +20,7 @@ def wired(stdin: Source, stdout: Sink, stderr: Sink, starter: Starter) -> Proces
     ends: dict[str, int] = {}
     try:
         if stdin is PIPE:
-            theirs, ends["stdin"] = os.pipe2(os.O_CLOEXEC)
+            theirs, ends["stdin"] = pipe()
             inlet = streams.theirs(theirs)
         else:
             inlet = streams.stdin(stdin)
@@ -38,7 +38,7 @@ def wired(stdin: Source, stdout: Sink, stderr: Sink, starter: Starter) -> Proces
 
 def _outlet(streams: Streams, ends: dict[str, int], name: str, sink: Sink, number: int) -> int:
     if sink is PIPE:
-        ends[name], theirs = os.pipe2(os.O_CLOEXEC)
+        ends[name], theirs = pipe()
         return streams.theirs(theirs)
     if callable(sink):
         raise TypeError(f"{name}: a callable is called by run() and exec(); here, read process.{name}")

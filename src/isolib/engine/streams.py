@@ -32,6 +32,15 @@ Sink = _Word | int | str | os.PathLike[str] | IO[bytes] | IO[str] | Callable[[by
 Source = _Word | bytes | int | str | os.PathLike[str] | IO[bytes] | IO[str] | None
 
 
+def pipe() -> tuple[int, int]:
+    """(read, write) ends. Who has one may open it anew, as ``> /dev/stdout`` does, though to the payload it is somebody
+    else's: only what isolib made itself is changed so.
+    """
+    ends = os.pipe2(os.O_CLOEXEC)
+    os.fchmod(ends[0], 0o666)
+    return ends
+
+
 class Capture:
     """Bytes kept up to a limit; what is beyond it is read and forgotten, so that the writer never blocks."""
 
@@ -63,7 +72,7 @@ class Streams:
     def stdin(self, source: Source) -> int:
         """The payload's stdin: bytes are written to it, a path is opened, None is empty."""
         if isinstance(source, bytes | bytearray | memoryview) and source:
-            read, self.writer = os.pipe2(os.O_CLOEXEC)
+            read, self.writer = pipe()
             os.set_blocking(self.writer, False)
             self.input = memoryview(source)
             return self.theirs(read)
@@ -86,7 +95,7 @@ class Streams:
         if isinstance(sink, str | os.PathLike):
             return self.theirs(os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666))
         if callable(sink):
-            read, write = os.pipe2(os.O_CLOEXEC)
+            read, write = pipe()
             os.set_blocking(read, False)
             self.readers[read] = sink
             return self.theirs(write)
