@@ -94,7 +94,9 @@ class Process:
         self.stdin: int | None = None
         self.stdout: int | None = None
         self.stderr: int | None = None
-        self.received: dict[str, int] = {}  # descriptors that init sent, by name
+        self.received: dict[
+            str, int
+        ] = {}  # from init: "terminal", "seccomp" (the listener of "notify" rules), "ns/net", …
         self.ends_with: list[Closing] = []
         self.group: CGroup | None = None
         self.range_map = False  # whether more than the caller's own id exists inside

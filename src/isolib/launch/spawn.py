@@ -66,7 +66,7 @@ def _take(process: Process, step: Step, fd: int) -> None:
     if step.word == "clone":
         process.follow(fd)
     else:
-        process.received[step.subject] = fd
+        process.received[step.subject if step.word == "send" else step.word] = fd
 
 
 def failure(plan: Plan, index: int, number: int) -> StepError:
