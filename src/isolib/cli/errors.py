@@ -21,7 +21,7 @@ def lines(error: BaseException) -> Iterator[str]:
 
         yield from "".join(traceback.format_exception(error)).splitlines()
     if isinstance(error, SpecError):
-        yield from (_one_line(str(problem)) for problem in error.problems)
+        yield from dict.fromkeys(_one_line(str(problem)) for problem in error.problems)
     elif isinstance(error, IsolibError):
         yield _one_line(_in_words(error))
     elif isinstance(error, OSError) and error.strerror:

@@ -23,7 +23,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if words is None else words
     try:
         code = _run(list(words))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
     except BaseException as error:
         code = _failed(error)
     _leave(code)

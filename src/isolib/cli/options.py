@@ -129,6 +129,6 @@ def _find(name: str, known: Mapping[str, Option], elsewhere: Mapping[str, str]) 
 
 
 def _next(name: str, option: Option, rest: list[str]) -> str:
-    if not rest:
-        raise wrong(name, f"needs a value, {option.value}")
+    if not rest or rest[0] == "--":
+        raise wrong(name, f"needs a value, {option.value}" + ("; for help, say --help" if name == "-h" else ""))
     return rest.pop(0)

@@ -30,11 +30,12 @@ class Session:
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         with ExitStack() as held:
             held.callback(self._wires.close)
-            stdio = self._wires.nothing() if self._wants_terminal else self._wires.plain(self._interactive)
-            process = held.enter_context(starter(stdio))
-            self._wires.started()
             with ExitStack() as attached:
                 signals = attached.enter_context(Signals())
+                stdio = self._wires.nothing() if self._wants_terminal else self._wires.plain(self._interactive)
+                process = held.enter_context(starter(stdio))
+                signals.started()
+                self._wires.started()
                 if self._wants_terminal:
                     self._connect(process, held, attached)
                 self._until_the_end(process, signals, deadline)

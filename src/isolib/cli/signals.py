@@ -19,23 +19,34 @@ REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
 CAUGHT = (*PASSED_ON, *REAL_TIME, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 
 
-def _noted(_number: int, _frame: FrameType | None) -> None:
-    """The number was written to the wake-up pipe before this ran."""
-
-
 class Signals:
-    """In its block signals arrive as bytes in a pipe, which a loop polls. An ignored one stays ignored."""
+    """In its block signals arrive as bytes in a pipe, which a loop polls. An ignored one stays ignored.
+
+    Those of before `started` wait for the command. Should the start hang, a second one to end it is KeyboardInterrupt.
+    """
 
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
         self._read = self._write = -1
+        self._asked = 0  # to end, during the start
+        self._starting = True
+
+    def started(self) -> None:
+        """From here on every signal is the command's."""
+        self._starting = False
+
+    def _noted(self, number: int, _frame: FrameType | None) -> None:
+        """The number was written to the wake-up pipe before this ran."""
+        self._asked += number in (signal.SIGINT, signal.SIGTERM)
+        if self._starting and self._asked > 1:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> "Signals":
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in CAUGHT:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, _noted)
+                self._before[number] = signal.signal(number, self._noted)
         return self
 
     def __exit__(self, *_: object) -> None:
