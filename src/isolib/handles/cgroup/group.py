@@ -14,7 +14,7 @@ from isolib.handles.cgroup import applying, ending, freezer, layout, making, nam
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.events import Events, GroupEvents, read_events
 from isolib.handles.cgroup.frame import Read, Version
-from isolib.handles.cgroup.memory import oom_kills
+from isolib.handles.cgroup.memory import oom_kills, peak
 from isolib.handles.cgroup.pressure import Pressure, PressureTrigger, pressure_of
 from isolib.handles.cgroup.stats import Stats, read_stats
 from isolib.spec.limits import Limits
@@ -246,6 +246,11 @@ class CGroup:
     def oom_kills(self) -> int | None:
         """How many processes were killed for want of memory, here and below; None where nobody counts."""
         return oom_kills(self._reader("memory"), self._version("memory"))
+
+    @property
+    def memory_peak(self) -> int | None:
+        """The most bytes that the group has used, as `stats` says it, by one file; None where nobody counts."""
+        return peak(self._reader("memory"), self._version("memory"))
 
     def pressure(self) -> Pressure:
         """How much the group waits for CPUs, memory and disks. Raises Unavailable: no PSI."""

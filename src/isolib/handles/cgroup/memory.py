@@ -132,3 +132,8 @@ def stats(read: Read, version: Version) -> MemoryStats | None:
 def oom_kills(read: Read, version: Version) -> int | None:
     """How many processes of the group, and of those below, were killed for want of memory."""
     return table(read("memory.events" if version == 2 else "memory.oom_control")).get("oom_kill")
+
+
+def peak(read: Read, version: Version) -> int | None:
+    """The most bytes that the group has used at one time (v2: Linux 5.19)."""
+    return number(read("memory.peak" if version == 2 else "memory.max_usage_in_bytes"))
