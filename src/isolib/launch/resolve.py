@@ -102,7 +102,8 @@ def _identity(spec: ContainerSpec, host: HostFacts, problems: list[Problem]) -> 
     else:
         identity = lookup(_kept_user(spec), problems, lambda gid: _has(maps.gids, gid))
         problems += _unmapped(maps, identity)
-        identity = msgspec.structs.replace(identity, has_root=_has(maps.uids, 0) and _has(maps.gids, 0))
+        has_root = _has(maps.uids, 0) and _has(maps.gids, 0)
+        identity = msgspec.structs.replace(identity, has_root=has_root, has_tty=_has(maps.gids, 5))
     if spec.user is None and isinstance(spec.root, HostRoot) and host.home != "/":
         identity = msgspec.structs.replace(identity, home=host.home)
     return identity

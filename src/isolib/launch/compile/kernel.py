@@ -117,7 +117,7 @@ def _dev(story: Story) -> None:
         if f"/dev/{name}" not in story.targets:
             story.add(steps.symlink(dev, name, target))
     terminals = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")]
-    if story.range_map and not isinstance(story.spec.namespace("user"), int):
+    if story.range_map and story.identity.has_tty and not isinstance(story.spec.namespace("user"), int):
         terminals.append(("gid", "5"))  # tty; a self map knows no such group (EINVAL)
     _fresh(story, "/dev/pts", "devpts", terminals, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, "terminals of its own")
     size = parse_size(story.spec.shm_size) if story.spec.shm_size is not None else SHM_SIZE

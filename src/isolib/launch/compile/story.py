@@ -22,6 +22,7 @@ class Identity(msgspec.Struct, frozen=True):
     groups: tuple[int, ...] = ()
     home: str = "/"
     has_root: bool = True  # whether 0 exists inside
+    has_tty: bool = True  # whether group 5 does, which terminals belong to
 
 
 class Story:
@@ -126,8 +127,8 @@ def has_range(spec: ContainerSpec, host: HostFacts) -> bool:
     """Whether more than the caller's own id will exist inside."""
     if spec.namespace("user") != "new":
         return True
-    if spec.ids is None:
-        return host.privileged
+    if host.privileged or spec.ids is None:
+        return host.privileged  # who writes any map himself leaves setgroups(2) allowed, also in a self map
     if spec.ids.word == "maps" and spec.ids.maps is not None:
         return sum(row.size for row in spec.ids.maps.gids) > 1
-    return spec.ids.word != "self"
+    return spec.ids.word != "self" and not (spec.ids.word == "keep-id" and spec.ids.size == 1)
