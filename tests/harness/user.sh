@@ -57,3 +57,43 @@ make_folders() {
     mkdir -p "$2/$folder" && chown "$1:" "$2/$folder" && chmod 700 "$2/$folder"
   done
 }
+
+# hierarchies: where cgroup hierarchies with controllers are mounted, of either version.
+hierarchies() {
+  local folder
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then echo /sys/fs/cgroup; return; fi
+  for folder in /sys/fs/cgroup/*; do
+    [[ -L $folder || $folder == */systemd ]] || [[ ! -e $folder/cgroup.procs ]] || echo "$folder"
+  done
+}
+
+# delegate_groups USER NAME: in every hierarchy a group NAME that belongs to USER, as an administrator would delegate it, and
+# this shell in it: on v2 in a leaf below it, since a group with processes can't give controllers on (cgroups(7)).
+delegate_groups() {
+  local folder group file
+  for folder in $(hierarchies); do
+    group=$folder/$2
+    mkdir "$group"
+    if [[ -e $group/cgroup.controllers ]]; then
+      for file in $(<"$group/cgroup.controllers"); do echo "+$file" >"$group/cgroup.subtree_control"; done
+      mkdir "$group/leaf"
+      chown "$1:" "$group/leaf" "$group/leaf"/cgroup.{procs,threads,subtree_control}
+    elif [[ -e $group/cpuset.cpus ]]; then
+      for file in cpuset.cpus cpuset.mems; do cat "$folder/$file" >"$group/$file"; done
+    fi
+    chown "$1:" "$group"
+    for file in cgroup.procs cgroup.threads cgroup.subtree_control tasks; do
+      [[ ! -e $group/$file ]] || chown "$1:" "$group/$file"
+    done
+    [[ -d $group/leaf ]] && group=$group/leaf
+    echo "$BASHPID" >"$group/cgroup.procs"
+  done
+}
+
+# remove_groups NAME: those that delegate_groups made, and what was left in them by then.
+remove_groups() {
+  local folder
+  for folder in $(hierarchies); do
+    [[ ! -d $folder/$1 ]] || find "$folder/$1" -depth -type d -exec rmdir {} +
+  done
+}
