@@ -1,6 +1,7 @@
 """The assembled filter against the profile read rule by rule: any profile, any machine, any call."""
 
 import struct
+from itertools import product
 from typing import get_args
 
 import msgspec
@@ -157,21 +158,26 @@ def test_each_masked_comparison(mask: int) -> None:
             assert run(code, call)[0] == expected(profile, Host(), call), (value, given_value)
 
 
-@pytest.mark.parametrize("padding", range(120, 132))
-@pytest.mark.parametrize("more", range(120, 132))
+@pytest.mark.parametrize(
+    ("padding", "more"), [*product(range(120, 132), range(120, 132)), *product(range(4), range(248, 258))]
+)
 def test_each_length_of_a_jump(padding: int, more: int) -> None:
     """Both branches of a condition, from what one byte reaches to what it does not."""
-    code = Code()
-    no = code.mask(0, code.ends(1))
-    for _ in range(padding):
-        no_more = code.load(0, len(code) - 1)
-    yes = code.mask(0, code.ends(2))
-    for _ in range(more):
-        no_more = code.load(0, len(code) - 1)
-    assert no_more == len(code) - 1
-    code.load(0, code.branch(EQUAL, 7, yes, no))
-    assert run(code.bytes(), Call("x86_64", 7))[0] == 2
-    assert run(code.bytes(), Call("x86_64", 8))[0] == 1
+    for nearer_if_equal in (True, False):
+        code = Code()
+        far = padded(code, code.mask(0, code.ends(1)), padding)
+        near = padded(code, code.mask(0, code.ends(2)), more)
+        code.load(0, code.branch(EQUAL, 7, *((near, far) if nearer_if_equal else (far, near))))
+        equal, other = (2, 1) if nearer_if_equal else (1, 2)
+        assert run(code.bytes(), Call("x86_64", 7))[0] == equal
+        assert run(code.bytes(), Call("x86_64", 8))[0] == other
+
+
+def padded(code: Code, label: int, count: int) -> int:
+    """The label, with so many instructions before it."""
+    for _ in range(count):
+        code.load(0, len(code) - 1)
+    return label
 
 
 @pytest.mark.parametrize(
@@ -214,9 +220,9 @@ def test_any_of_what_excludes_is_enough(when: When, holds: bool) -> None:
 def test_newer_than_the_newest_named_is_not_there_and_older_is_denied() -> None:
     """Also where the rule that names the newest does not count here."""
     newest = Rule(("faccessat2",), includes=When(caps=("CAP_BPF",)))
-    code = built(SeccompProfile(rules=(Rule(("read",)), newest)), Host()).code
+    code = built(SeccompProfile(rules=(Rule(("read", "pidfd_getfd")), newest)), Host()).code
     numbers = (1, 438, 439, 440, 600, X32 - 1)
-    assert [run(code, Call("x86_64", n))[0] for n in numbers] == [0x50001, 0x50001, 0x50001, ENOSYS, ENOSYS, ENOSYS]
+    assert [run(code, Call("x86_64", n))[0] for n in numbers] == [0x50001, ALLOW, 0x50001, ENOSYS, ENOSYS, ENOSYS]
 
 
 @pytest.mark.parametrize("action", ["allow", "log", "trace"])
@@ -340,6 +346,8 @@ def test_foreign_machines_end_the_process() -> None:
     assert run(code, Call("i386", 20))[0] == KILL
     assert run(code, Call("mips", 20))[0] == KILL
     assert run(code, Call("x32", X32 + 39))[0] == ENOSYS
+    code = built(SeccompProfile(default_action="allow", architectures=("x32",)), Host()).code
+    assert [run(code, Call("x32", n))[0] for n in (X32 + 39, 2 * X32 - 1, 2 * X32)] == [ALLOW, ALLOW, ENOSYS]
 
 
 def test_the_least_permissive_of_several_rules_wins_in_any_order() -> None:
