@@ -9,6 +9,8 @@ from isolib.errors import Problem
 from isolib.spec.checks import each, word_problems
 from isolib.spec.paths import path_problems
 
+LAYERS_MAX = 128  # each takes some 25 of the 4,096 bytes that mount(2) reads
+
 
 class HostRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The machine's own root under a throw-away overlay.
@@ -39,8 +41,8 @@ class DirectoryRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         yield from word_problems(f"{where}.writes", self.writes, ("discard", "keep", "deny"))
         if not isinstance(self.layers, tuple | list):
             return
-        if not self.layers:
-            yield Problem(f"{where}.layers", "at least one directory")
+        if not 0 < len(self.layers) <= LAYERS_MAX:
+            yield Problem(f"{where}.layers", f"1 to {LAYERS_MAX} directories")
         if self.writes == "keep" and len(self.layers) > 1:
             yield Problem(f"{where}.writes", "only a single directory can keep what is written")
 
