@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from isolib.launch.steps import OPS, Step
-from isolib.launch.wire import encode
+from isolib.launch.wire import encode, encode_last
 
 NAMESPACE_FLAGS = {
     "cgroup": 0x02000000,
@@ -58,6 +58,12 @@ class Plan:
     def insert(self, index: int, step: Step) -> "Plan":
         """A Plan with one more step before ``index``: how a test makes a start fail, wait or die at a chosen place."""
         return Plan(self.flags, (*self.steps[:index], step, *self.steps[index:]), self.left_out)
+
+    def ending(self, step: Step) -> "Plan":
+        """A Plan with another last step, as cheap as that step is."""
+        plan = Plan(self.flags, (*self.steps[:-1], step), self.left_out)
+        plan.encoded = encode_last(self.encoded, step)
+        return plan
 
     def describe(self) -> str:
         """The dry run: one line a system call, in order, with its reason."""

@@ -12,9 +12,10 @@ from isolib.handles.ids.lease import Lease
 from isolib.handles.ids.wish import hold
 from isolib.handles.ids.write import write_maps
 from isolib.handles.process import Exit, Process
-from isolib.launch.compile import compile, first_registers
+from isolib.launch.compile import first_registers
 from isolib.launch.compile.story import Identity, Story, has_range
 from isolib.launch.facts import host_facts
+from isolib.launch.kept import compiled
 from isolib.launch.plan import Plan
 from isolib.launch.resolve import resolve
 from isolib.launch.scratch import NAME, DiskScratch
@@ -44,7 +45,7 @@ def prepare(spec: ContainerSpec, *, enterable: bool = False) -> Prepared:
     """Raises SpecError with every problem of the spec, Unavailable where this host cannot; nothing was touched then."""
     host = host_facts()
     resolved, identity = resolve(spec, host)
-    plan = compile(resolved, host, identity, enterable=enterable)
+    plan = compiled(resolved, host, identity, enterable)
     return Prepared(resolved, plan, has_range(resolved, host), _scratch(resolved, host))
 
 
@@ -106,7 +107,10 @@ def _amend(group: CGroup | None, left_out: tuple[str, ...]) -> Callable[[Exit], 
         if group is None:
             return exit_
         try:
-            peak, kills = group.memory_peak, group.oom_kills  # two files; stats() would read twenty, memory.stat is slow
+            peak, kills = (
+                group.memory_peak,
+                group.oom_kills,
+            )  # two files; stats() would read twenty, memory.stat is slow
         except (KernelError, OSError):
             return exit_
         usage = msgspec.structs.replace(exit_.usage, memory_peak=peak) if peak else exit_.usage

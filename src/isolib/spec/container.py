@@ -94,6 +94,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """The kinds of which a namespace is joined, in order."""
         return [kind for kind in KINDS if isinstance(self.namespace(kind), int)]
 
+    def without_command(self) -> "ContainerSpec":
+        """The container alone: what is to run in it, and what that may use of the machine, left out."""
+        return msgspec.structs.replace(self, argv=(), env={}, limits=None)
+
     def absolute(self, cwd: str) -> "ContainerSpec":
         """The same with relative paths of the host taken from ``cwd``; what is no path at all stays, for `problems`."""
         mounts, root = self.mounts, self.root

@@ -4,9 +4,10 @@ import struct
 
 from isolib.launch import steps
 from isolib.launch.compile.overlay import CLONE, O_PATH
-from isolib.launch.compile.story import Story
-from isolib.launch.steps import STDERR, STDIN, STDOUT
+from isolib.launch.compile.story import Identity, Story
+from isolib.launch.steps import STDERR, STDIN, STDOUT, Step
 from isolib.spec.capabilities import CAPABILITIES, Capabilities
+from isolib.spec.container import ContainerSpec
 from isolib.spec.landlock import ON_A_FILE, ruleset
 from isolib.spec.process import IO_CLASSES, PERSONALITIES, POLICIES, RLIMITS, Scheduling, rlimit_pair
 from isolib.spec.seccomp import SeccompProfile
@@ -34,7 +35,7 @@ def payload(story: Story) -> None:
     _identity(story)
     story.add(steps.chdir(spec.cwd or "/"))
     _rights(story)
-    story.add(steps.exec_(spec.argv, _environment(story)))
+    story.add(command(spec, story.identity))
 
 
 def _terminal(story: Story) -> dict[int, int]:
@@ -156,9 +157,9 @@ def _landlock(story: Story, registers: dict[str, int]) -> None:
     story.add(steps.landlock(handled, rules.size, ON_A_FILE, packed, words))
 
 
-def _environment(story: Story) -> list[str]:
-    """What every program expects, under what was asked for."""
-    defaults = {"PATH": DEFAULT_PATH, "HOME": story.identity.home}
-    if story.spec.terminal:
+def command(spec: ContainerSpec, identity: Identity) -> Step:
+    """The exec, the only step that knows of argv and env: what every program expects, under what was asked for."""
+    defaults = {"PATH": DEFAULT_PATH, "HOME": identity.home}
+    if spec.terminal:
         defaults["TERM"] = "xterm"
-    return [f"{name}={value}" for name, value in (defaults | dict(story.spec.env)).items()]
+    return steps.exec_(spec.argv, [f"{name}={value}" for name, value in (defaults | dict(spec.env)).items()])
