@@ -29,7 +29,7 @@ def compiled(spec: ContainerSpec, host: HostFacts, identity: Identity, enterable
 
 
 def _words(spec: ContainerSpec) -> str | None:
-    """All that a Plan but for its exec depends on, types included (1 is not True): as text, since specs hold mappings."""
+    """All that a Plan but for its exec depends on, types included (1 is not True); as text, for specs hold mappings."""
     if any(not isinstance(getattr(mount, "source", ""), str) for mount in spec.mounts):
         return None  # a path of somebody's own class need not say what it is
     words = repr(spec.without_command())

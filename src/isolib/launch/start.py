@@ -110,7 +110,7 @@ def _amend(group: CGroup | None, left_out: tuple[str, ...]) -> Callable[[Exit], 
             peak, kills = (
                 group.memory_peak,
                 group.oom_kills,
-            )  # two files; stats() would read twenty, memory.stat is slow
+            )  # two files, where stats() reads twenty
         except (KernelError, OSError):
             return exit_
         usage = msgspec.structs.replace(exit_.usage, memory_peak=peak) if peak else exit_.usage
