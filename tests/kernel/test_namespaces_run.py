@@ -175,6 +175,13 @@ def test_in_a_mount_namespace_nothing_is_imported(tmp_path: Path) -> None:
         assert space.run(os.listdir, str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("kind", ["net", "mnt", "user"])
+def test_a_function_begins_in_the_directory_given(kind: str) -> None:
+    with Namespace.create(kind) as space:
+        assert space.run(os.getcwd, cwd="/usr") == "/usr"
+        assert space.run(os.getcwd) == ("/" if kind == "mnt" else os.getcwd())
+
+
 @pytest.mark.needs_sub_ids
 def test_in_a_user_namespace_nobody_inside_may_trace_it() -> None:
     """It is executed outside and joins afterwards, so its memory belongs to the outer namespace (ptrace(2))."""

@@ -29,12 +29,15 @@ def called(
     the only descriptor of ``inside``. Call and outcome lie in memory files: nobody need read while the other writes.
     """
     argv = _interpreter()
-    request = _memory("isolib-call", pack((function, args, late)))
+    request = _memory("isolib-call", pack((function, args, late, inside.cwd if late else None)))
     outcome = _memory("isolib-outcome")
     try:
         extras = [request, outcome, *inside.fds]
         result = carried(
-            argv, lambda fds: start(Inside(argv, inside.env, [*fds, *extras], inside.cwd)), sinks, deadline
+            argv,
+            lambda fds: start(Inside(argv, inside.env, [*fds, *extras], None if late else inside.cwd)),
+            sinks,
+            deadline,
         )
         found = os.pread(outcome, os.fstat(outcome).st_size, 0)
     finally:

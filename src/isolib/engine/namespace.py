@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Self, TypeVar, TypeVarTuple, overload
 
-from isolib.engine.call import called
 from isolib.engine.carry import carried
 from isolib.engine.inside import is_own_user, start_in
 from isolib.engine.result import Result
@@ -16,7 +15,6 @@ from isolib.handles import namespace as handle
 from isolib.handles.ids.lease import Lease
 from isolib.handles.ids.wish import hold
 from isolib.handles.process import Process
-from isolib.launch.callee import JOINED_LATE
 from isolib.launch.namespace import Inside, create, needs_owner, offsets_text
 from isolib.launch.start import Stdio
 from isolib.linux.ns import KINDS
@@ -121,10 +119,7 @@ class Namespace(handle.Namespace):
         deadline = None if timeout is None else time.monotonic() + timeout
         if callable(command):
             sinks = (stdin, INHERIT if stdout is None else stdout, INHERIT if stderr is None else stderr)
-            late = self.kind if self.kind in JOINED_LATE and not is_own_user(self) else ""
-            words = Inside((), {**os.environ, **(env or {})}, [self.fileno()] if late else [], cwd)
-            starter = partial(start_in, self, deadline, late=bool(late))
-            return called(starter, command, args, words, late, sinks, deadline)  # type: ignore[no-any-return]
+            return self._call(command, args, Inside((), {**os.environ, **(env or {})}, (), cwd), sinks, deadline)
         argv = _argv(command, args)
         plain = {"PATH": _PATH, "HOME": os.environ.get("HOME", "/"), **(env or {})}
 
@@ -135,6 +130,22 @@ class Namespace(handle.Namespace):
         if check and not result.ok:
             raise ExitError(result)
         return result
+
+    def _call(
+        self,
+        function: Callable[[*_Ts], _T],
+        args: tuple[*_Ts],
+        inside: Inside,
+        sinks: tuple[Source, Sink, Sink],
+        deadline: float | None,
+    ) -> _T:
+        from isolib.engine.call import called  # pickle costs more to import than all the rest
+        from isolib.launch.callee import JOINED_LATE
+
+        late = self.kind if self.kind in JOINED_LATE and not is_own_user(self) else ""
+        inside = inside._replace(fds=(self.fileno(),) if late else ())
+        starter = partial(start_in, self, deadline, late=bool(late))
+        return called(starter, function, args, inside, late, sinks, deadline)  # type: ignore[no-any-return]
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """As the handle's `pin`. Raises Conflict where the namespace is made of things that end with this object."""

@@ -48,9 +48,11 @@ def pack(value: object) -> bytes:
 
 def main() -> None:
     """Runs in the fresh interpreter: all that a pickle names is imported before it joins a mount namespace."""
-    function, args, kind = pickle.loads(_read_all(CALL))
+    function, args, kind, cwd = pickle.loads(_read_all(CALL))
     if kind:
         join(kind)
+    if cwd is not None:
+        os.chdir(cwd)
     outcome = pack_outcome(call(function, args))
     with open(OUTCOME, "wb") as file:
         file.write(outcome)

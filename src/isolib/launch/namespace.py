@@ -103,7 +103,7 @@ def start_inside(
             process = spawn(plan, fds, {"identity": answer})
         except StepError as error:
             # What the map of somebody else's user namespace holds is known once it is tried.
-            if error.call in ("setgroups", "setresgid", "setresuid") and who != WHO[-1]:
+            if error.call in ("setresgid", "setresuid") and who != WHO[-1]:
                 continue
             raise
         process.owns_tree = False
@@ -112,13 +112,9 @@ def start_inside(
     raise AssertionError("unreachable")
 
 
-# Who to be in a user namespace that was joined: its root without the caller's groups; where setgroups is denied, with
-# them; and where there is no root in its map, whoever the caller is there.
-WHO: tuple[tuple[Step, ...], ...] = (
-    (steps.groups(()), steps.gid(0), steps.uid(0)),
-    (steps.gid(0), steps.uid(0)),
-    (),
-)
+# Who to be in a user namespace that was joined: its root, without the caller's groups unless setgroups is denied there;
+# and where there is no root in its map, whoever the caller is in it.
+WHO: tuple[tuple[Step, ...], ...] = ((steps.groups((), perhaps=True), steps.gid(0), steps.uid(0)), ())
 
 
 def inside_plan(kind: str, owned: bool, command: Inside, who: Sequence[Step], *, join: bool = True) -> Plan:
