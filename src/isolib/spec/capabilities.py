@@ -133,6 +133,8 @@ def canonical(word: object) -> str | None:
     """`CAP_NET_ADMIN` for any spelling of it; None for what is no capability."""
     if not isinstance(word, str) or not word.isascii():  # 'ſ'.upper() is 'S'
         return None
+    if word in NUMBER:
+        return word
     name = word.upper()
     name = name if name.startswith("CAP_") else f"CAP_{name}"
     return name if name in NUMBER else None
@@ -167,7 +169,7 @@ def _known(words: Iterable[object]) -> set[str]:
         return set()
     if _has_all(words):
         return set(CAPABILITIES)
-    return {name for name in map(canonical, words) if name}
+    return {name for name in map(canonical, words) if name is not None}
 
 
 def _expand(words: Iterable[str], where: str, *, all_is: Iterable[str] = CAPABILITIES) -> set[str]:

@@ -160,6 +160,20 @@ class SeccompProfile(
     listener_metadata: str | None = None
 
     @classmethod
+    def default(cls) -> "SeccompProfile":
+        """The one for containers, that is used where nothing else is asked for."""
+        from isolib.spec.seccomp_default import DEFAULT
+
+        return DEFAULT
+
+    @classmethod
+    def strict(cls) -> "SeccompProfile":
+        """The one for code that nobody trusts: no 32-bit calls, debugging, mounts or namespaces, for no capability."""
+        from isolib.spec.seccomp_default import STRICT
+
+        return STRICT
+
+    @classmethod
     def from_json(cls, text: str | bytes, where: str = "") -> "SeccompProfile":
         """Of Docker's, Podman's or OCI's JSON. Raises SpecError with all that is wrong, each with its place."""
         from isolib.spec.seccomp_json import from_json
