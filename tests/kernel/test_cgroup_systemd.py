@@ -1,6 +1,7 @@
 """A scope from the user's systemd: the calls, over a real D-Bus, to one played by the test; and a real one's."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,13 @@ Call = tuple[str, str, tuple[Any, ...]]
 
 
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[str]:
-    """The address of a bus of our own."""
+def bus() -> Iterator[str]:
+    """The address of a bus of our own; an abstract one, since the path of a socket is 107 bytes at most (unix(7))."""
     program = shutil.which("dbus-daemon", path=PATH)
     if not program:
         pytest.skip("HostFact: no dbus-daemon")
-    argv = [program, "--session", "--nofork", "--nopidfile", f"--address=unix:path={tmp_path}/bus", "--print-address"]
+    address = f"unix:abstract=isolib-test-{secrets.token_hex(8)}"
+    argv = [program, "--session", "--nofork", "--nopidfile", f"--address={address}", "--print-address"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as daemon:
         try:
             assert daemon.stdout
