@@ -34,9 +34,6 @@ int iso_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, u
 		      int userns);
 int iso_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 int iso_umount2(const char *target, int flags);
-int iso_fsopen(const char *type, unsigned flags);
-int iso_fsconfig(int fs, unsigned command, const char *key, const char *value, int aux);
-int iso_fsmount(int fs, unsigned flags, unsigned attributes);
 
 /* ns */
 int iso_setns(int fd, int kind);

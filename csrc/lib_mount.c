@@ -39,21 +39,6 @@ int iso_umount2(const char *target, int flags)
 	return (int)sys(umount2, target, flags);
 }
 
-int iso_fsopen(const char *type, unsigned flags)
-{
-	return (int)sys(fsopen, type, flags);
-}
-
-int iso_fsconfig(int fs, unsigned command, const char *key, const char *value, int aux)
-{
-	return (int)sys(fsconfig, fs, command, key, value, aux);
-}
-
-int iso_fsmount(int fs, unsigned flags, unsigned attributes)
-{
-	return (int)sys(fsmount, fs, flags, attributes);
-}
-
 int iso_landlock_abi(void)
 {
 	return (int)sys(landlock_create_ruleset, 0, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
