@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from errno import ENODEV, ENOENT, ENOTSUP
+from errno import EINTR, ENODEV, ENOENT, ENOTSUP
 
 from isolib.errors import KernelError
 from isolib.handles.cgroup.hierarchy import Hierarchy
@@ -40,7 +40,9 @@ class Directory:
     def write(self, file: str, text: str) -> None:
         """One write, as these files want it. Raises KernelError."""
         path = f"{self.path}/{file}" if self.path else file
-        if number := write_file(self.hierarchy.fd, path, text):
+        while (number := write_file(self.hierarchy.fd, path, text)) == EINTR:
+            pass  # the signal's handler has run
+        if number:
             raise self.error(OSError(number, ""), "write", file, text)
 
     def read(self, file: str) -> str | None:

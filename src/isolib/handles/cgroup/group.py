@@ -220,16 +220,16 @@ class CGroup:
         raise NotFound(f"{self.path} has no file {file}")
 
     def _reader(self, controller: str) -> Read:
-        first = self._by_controller.get(controller)
-        if controller == "cpu" and first and self._unified and first is not self._unified:
+        if controller == "cpu":
             return self._read_cpu
-        place = first or self._unified
+        place = self._by_controller.get(controller) or self._unified
         return place.read if place else lambda file: None
 
     def _read_cpu(self, file: str) -> str | None:
-        """Hybrid: the quota's account is v1's, the CPU time is v2's."""
-        places = (self._by_controller["cpu"], self._unified, self._by_controller.get("cpuacct"))
-        texts = [text for place in places if place and (text := place.read(file)) is not None]
+        """The account of the quota is the cpu controller's, CPU time is v2's own, or that of v1's cpuacct."""
+        found = (self._by_controller.get("cpu"), self._unified, self._by_controller.get("cpuacct"))
+        places = dict.fromkeys(place for place in found if place)
+        texts = [text for place in places if (text := place.read(file)) is not None]
         return "\n".join(texts) if texts else None
 
     def _version(self, controller: str) -> Version:

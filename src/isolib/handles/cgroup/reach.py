@@ -12,8 +12,8 @@ LEAF = "leaf"
 
 
 def _in_order() -> list[Hierarchy]:
-    """v2's first: it says when a group is empty."""
-    return sorted(hierarchies().all, key=lambda hierarchy: -hierarchy.version)
+    """v2's first: it says when a group is empty; then v1's freezer, which kills."""
+    return sorted(hierarchies().all, key=lambda h: (-h.version, "freezer" not in h.controllers))
 
 
 def places_of(pid: int) -> list[Directory]:
