@@ -12,6 +12,8 @@ from isolib.handles.cgroup import freezer
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.hierarchy import parse_groups, read_proc
 
+_AT_ONCE = 8  # descriptors: a caller may have few
+
 
 def main(places: Sequence[Directory]) -> Directory:
     """The directory whose processes stand for the group's: each hierarchy has the same, v2's says when it is empty."""
@@ -43,10 +45,27 @@ def _has_kill(place: Directory) -> bool:
 def kill_one_by_one(places: Sequence[Directory]) -> None:
     """For older kernels and v1: no fork (pids.max), nothing moves (frozen), then a signal to each."""
     with _no_forks(places), _standing_still(places):
-        for pid in {pid for group in main(places).walk() for pid in group.pids()}:
-            if pid > 0:  # 0: of a PID namespace that is not seen from here
+        for group in main(places).walk():
+            pids = [pid for pid in group.pids() if pid > 0]  # 0: of a PID namespace that is not seen from here
+            for at in range(0, len(pids), _AT_ONCE):
+                _signal_members(group, pids[at : at + _AT_ONCE])
+
+
+def _signal_members(group: Directory, pids: Sequence[int]) -> None:
+    """SIGKILL by pidfd (Linux 5.3) to those that are still members: a number may be another process by now."""
+    opened: dict[int, int] = {}
+    try:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                opened[pid] = os.pidfd_open(pid)
+        still = set(group.pids())
+        for pid, fd in opened.items():
+            if pid in still:
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+    finally:
+        for fd in opened.values():
+            os.close(fd)
 
 
 @contextmanager
