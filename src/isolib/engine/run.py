@@ -20,7 +20,7 @@ from isolib.spec.ids import Ids
 from isolib.spec.limits import Limits
 from isolib.spec.mounts import Mount
 from isolib.spec.process import ProcessOptions
-from isolib.spec.security import Security
+from isolib.spec.security import DEFAULT as DEFAULT_SECURITY, Security
 
 __all__ = ["DISCARD", "INHERIT", "PIPE", "Options", "Wishes", "container_spec", "plan", "prepared", "run", "spawn"]
 
@@ -77,7 +77,7 @@ def container_spec(argv: Sequence[str | os.PathLike[str]], **wishes: Unpack[Wish
         hostname=wishes.get("hostname"),
         mounts=tuple(wishes.get("mounts", ())),
         limits=wishes.get("limits"),
-        security=wishes.get("security") or Security(),
+        security=wishes.get("security") or DEFAULT_SECURITY,
         process=wishes.get("process") or ProcessOptions(),
         namespaces={**joined, **(wishes.get("namespaces") or {})},
         ids=Ids.parse(ids, "ids") if isinstance(ids, str) else ids,

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from stat import S_ISREG
 
 from isolib.errors import KernelError, Problem, Unavailable
@@ -72,15 +73,23 @@ def _find(read: Read, path: str, word: str) -> list[str] | None:
     return next((line for line in _lines(read, path) if line[0] == word), None)
 
 
-def _lines(read: Read, path: str) -> Iterator[list[str]]:
+def _lines(read: Read, path: str) -> Sequence[list[str]]:
     """The well-formed lines; others are as if they were not there."""
-    for line in (read(path) or "").split("\n"):
+    return _parsed(read(path) or "", path.endswith("passwd"))
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str, passwd: bool) -> Sequence[list[str]]:
+    """Lines of either file, kept for as long as it has this text."""
+    found = []
+    for line in text.split("\n"):
         words = line.split(":")
         if len(words) < 4 or not _is_id(words[2]):
             continue
-        if path.endswith("passwd") and not (len(words) >= 6 and _is_id(words[3])):
+        if passwd and not (len(words) >= 6 and _is_id(words[3])):
             continue
-        yield words
+        found.append(words)
+    return found
 
 
 def _is_id(word: str) -> bool:

@@ -22,7 +22,7 @@ from isolib.spec.mounts import Bind, Device, Inject, Mount, Symlink, Tmpfs, size
 from isolib.spec.paths import path_problems
 from isolib.spec.process import ProcessOptions, hostname_problems, user_problems
 from isolib.spec.root import DirectoryRoot, HostRoot
-from isolib.spec.security import Security
+from isolib.spec.security import DEFAULT as DEFAULT_SECURITY, Security
 from isolib.spec.sysctls import sysctl_problems
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
@@ -73,7 +73,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hostname: str | None = None
     mounts: tuple[Mount, ...] = ()
     limits: Limits | None = None
-    security: Security = Security()
+    security: Security = DEFAULT_SECURITY
     process: ProcessOptions = ProcessOptions()
     namespaces: Mapping[str, Where] = {}
     ids: Ids | None = None

@@ -1,6 +1,7 @@
 """Paths as users write them: what can never be meant, said before anything is opened."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from isolib.errors import Problem
@@ -8,10 +9,14 @@ from isolib.spec.checks import encoded, text_problems
 
 PATH_MAX = 4096
 NAME_MAX = 255
+# What most paths look like; nothing is wrong with one of these below PATH_MAX.
+_USUAL = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.-]{0,250})+")
 
 
 def path_problems(where: str, path: object, *, absolute: bool = True) -> Iterator[Problem]:
     """What is wrong with a path: of another type, empty, NUL, too long, relative, or with ".." in it."""
+    if isinstance(path, str) and len(path) < PATH_MAX and _USUAL.fullmatch(path):
+        return
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if found := list(text_problems(where, text, "a path")):
         yield from found
