@@ -4,6 +4,7 @@
  * calls of both.
  *
  *   floor             one start
+ *   floor mark        two starts, the second between two marks for strace
  *   floor serve       for each line "N" on stdin: N starts, and a line with the nanoseconds of each */
 #define _GNU_SOURCE
 #include "floor_steps.h"
@@ -206,8 +207,10 @@ static void start(void)
 
 	null_fd = MUST(sys(openat, AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC));
 	MUST(sys(pipe2, out, O_CLOEXEC));
+	MUST(sys(fchmod, out[0], 0666));
 	MUST(sys(ioctl, out[0], 0x5421 /* FIONBIO */, &yes));
 	MUST(sys(pipe2, err, O_CLOEXEC));
+	MUST(sys(fchmod, err[0], 0666));
 	MUST(sys(ioctl, err[0], 0x5421, &yes));
 	make_group();
 	MUST(sys(socketpair, 1 /* AF_UNIX */, 5 /* SOCK_SEQPACKET */ | O_CLOEXEC, 0, ends));
@@ -252,6 +255,12 @@ int main(int argc, char **argv)
 	open_hierarchies();
 	if (argc < 2)
 		start();
+	if (argc == 2 && !strcmp(argv[1], "mark")) {
+		start();
+		sys(access, "/isolib-mark", 0);
+		start();
+		sys(access, "/isolib-mark", 0);
+	}
 	while (argc == 2 && !strcmp(argv[1], "serve") && fgets(line, sizeof(line), stdin)) {
 		for (int left = atoi(line); left > 0; left--) {
 			long before = nanoseconds();
