@@ -17,6 +17,7 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 from isolib.errors import Unavailable
 from isolib.handles.cgroup import CGroup, systemd
+from isolib.handles.cgroup.directory import Directory
 from isolib.spec.limits import Limits
 from tests.harness.facts import PATH
 
@@ -206,4 +207,5 @@ def test_no_systemd_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.needs_groups
 def test_a_group_elsewhere_is_not_systemds() -> None:
     with CGroup.create("own", Limits(pids=5)) as group:
-        assert not systemd.attach(group._places[0], os.getpid())
+        top = Directory(group._places[0].hierarchy, "")
+        assert not systemd.attach(top, os.getpid())

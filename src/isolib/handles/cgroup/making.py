@@ -72,7 +72,9 @@ def _make(folder: Directory, name: str, wanted: Iterable[str]) -> Directory:
 
 
 def _controllers(group: Directory) -> list[str]:
-    return (group.read("cgroup.controllers") or "").split()
+    if (text := group.read("cgroup.controllers")) is None:
+        raise FileNotFoundError(group.absolute)
+    return text.split()
 
 
 def _enable(folder: Directory, wanted: Iterable[str]) -> list[str]:

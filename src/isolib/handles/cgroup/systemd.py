@@ -16,7 +16,7 @@ from isolib.handles.cgroup.owner import own_mark
 from isolib.handles.cgroup.sweep import sweep_folder
 
 BOOTED = "/run/systemd/system"  # sd_booted(3)
-TIMEOUT = 5.0  # seconds for an answer; systemd's own take milliseconds
+TIMEOUT = 25.0  # seconds for an answer, D-Bus's own; it takes milliseconds where the bus has not to be started first
 HOLDER = "holder"
 
 _SERVICE, _PATH, _FACE = "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
