@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from stat import S_ISREG
 
 from isolib.errors import KernelError, Problem, Unavailable
@@ -24,8 +24,9 @@ MAX = 4 * 1024 * 1024  # of a passwd file that is read at all
 
 def lookup(spec: ContainerSpec, problems: list[Problem], mapped: Mapped) -> Identity:
     """The numeric identity of ``spec.user``; what is wrong with it is added to problems."""
-    tops = spec.root.layers if isinstance(spec.root, DirectoryRoot) else ("/",)
-    return identify(lambda path: _topmost(tops, path), spec.user, spec.process.groups, problems, mapped)
+    root = spec.root
+    read: Read = partial(_topmost, root.layers) if isinstance(root, DirectoryRoot) else _host_text
+    return identify(read, spec.user, spec.process.groups, problems, mapped)
 
 
 def identify(
@@ -50,8 +51,7 @@ def identify(
         gid = _group(read, "user", group, problems)
     more = {_group(read, f"process.groups[{i}]", str(word), problems) for i, word in enumerate(groups)}
     if entry and not group:
-        listed = {int(line[2]) for line in _lines(read, "etc/group") if entry[0] in line[3].split(",")}
-        more |= {number for number in listed if mapped(number)}
+        more |= {number for number in _listed(read("etc/group") or "", entry[0]) if mapped(number)}
     home = entry[5] if entry and entry[5].startswith("/") else "/"
     return Identity(uid, gid, tuple(sorted(more)), home)
 
@@ -78,6 +78,12 @@ def _lines(read: Read, path: str) -> Sequence[list[str]]:
     return _parsed(read(path) or "", path.endswith("passwd"))
 
 
+@lru_cache(maxsize=16)
+def _listed(text: str, user: str) -> frozenset[int]:
+    """The groups that a group file lists a user in."""
+    return frozenset(int(line[2]) for line in _parsed(text, False) if user in line[3].split(","))
+
+
 @lru_cache(maxsize=4)
 def _parsed(text: str, passwd: bool) -> Sequence[list[str]]:
     """Lines of either file, kept for as long as it has this text."""
@@ -94,6 +100,20 @@ def _parsed(text: str, passwd: bool) -> Sequence[list[str]]:
 
 def _is_id(word: str) -> bool:
     return is_number(word) and len(word) <= 10 and int(word) <= ID_MAX
+
+
+def _host_text(path: str) -> str | None:
+    """The text of one of the machine's own files, read once for each version of it."""
+    try:
+        found = os.stat(f"/{path}")
+    except OSError:
+        return None
+    return _text_of_version(path, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=4)
+def _text_of_version(path: str, _: object) -> str | None:
+    return _topmost(("/",), path)
 
 
 def _topmost(tops: Sequence[str], path: str) -> str | None:
