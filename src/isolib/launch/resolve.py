@@ -123,7 +123,8 @@ def _maps(spec: ContainerSpec) -> IdMaps | None:
         return None
     if ids.word != "auto":
         return hold(ids).maps
-    size = ids.size or (caller_area().unit if len(caller_area()) else 0)
+    area = caller_area()
+    size = ids.size or (area.unit if len(area) else 0)
     if not size:
         return None
     rows: tuple[IdMap, ...] = (IdMap(0, 0, size),)
