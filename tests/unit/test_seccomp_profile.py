@@ -262,6 +262,12 @@ BAD_VALUES: list[tuple[SeccompProfile, str, str]] = [
     (SeccompProfile(rules=(Rule(("x",), args=(Arg(0, "eq", 1),) * 2),)), "s.rules[0].args[1]", "a second condition"),
     (SeccompProfile(rules=(Rule(("x",), includes=When(("X",))),)), "s.rules[0].includes.caps[0]", "no capability"),
     (SeccompProfile(rules=(Rule(("x",), excludes=When(min_kernel=(5,))),)), "s.rules[0].excludes", "no version"),  # type: ignore[arg-type]
+    (SeccompProfile(rules=(Rule(("x",), includes=("KILL",)),)), "s.rules[0].includes", "is no When"),  # type: ignore[arg-type]
+    (SeccompProfile(rules=(Rule(("x",), excludes=When("KILL")),)), "s.rules[0].excludes.caps", "is no tuple"),  # type: ignore[arg-type]
+    (SeccompProfile(rules=(Rule(("x",), excludes=When((), "x86")),)), "s.rules[0].excludes.arches", "is no tuple"),  # type: ignore[arg-type]
+    (SeccompProfile(architectures="i386"), "s.architectures", "is no tuple"),  # type: ignore[arg-type]
+    (SeccompProfile(arch_map=("i386",)), "s.arch_map", "is no tuple of ArchMap"),  # type: ignore[arg-type]
+    (SeccompProfile(flags="log"), "s.flags", "is no tuple"),  # type: ignore[arg-type]
     (
         SeccompProfile(default_action="log", rules=(Rule(("raed",), "trap"),)),
         "s.rules[0].names[0]",

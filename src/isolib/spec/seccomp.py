@@ -73,6 +73,7 @@ class When(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     min_kernel: tuple[int, int] | None = None
 
     def problems(self, where: str) -> Iterator[Problem]:
+        yield from _tuple_problems(self.caps, f"{where}.caps")
         for index, word in enumerate(_listed(self.caps)):
             if canonical(word) is None:
                 yield name_problem(word, f"{where}.caps[{index}]")
@@ -110,8 +111,11 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
                 yield Problem(f"{where}.names[{index}]", f"{name!r} is no name of a system call")
         yield from action_problems(self.action, self.errno, where)
         yield from self._arg_problems(f"{where}.args")
-        yield from self.includes.problems(f"{where}.includes")
-        yield from self.excludes.problems(f"{where}.excludes")
+        for name, when in (("includes", self.includes), ("excludes", self.excludes)):
+            if isinstance(when, When):
+                yield from when.problems(f"{where}.{name}")
+            else:
+                yield Problem(f"{where}.{name}", "is no When(caps=('SYS_ADMIN',))")
         if self.action == "notify" and "sendmsg" in _listed(self.names):
             yield Problem(f"{where}.names", "sendmsg cannot be notified: the start hands the listener over with it")
 
@@ -231,13 +235,20 @@ class SeccompProfile(
         if self.architectures and self.arch_map:
             yield Problem(where, "has both architectures and an arch_map (archMap): name one of the two")
         yield from arch_problems(self.architectures, f"{at}architectures")
-        for index, entry in enumerate(_listed(self.arch_map)):
-            yield from entry.problems(f"{at}arch_map[{index}]")
+        yield from self._map_problems(f"{at}arch_map")
+        yield from _tuple_problems(self.flags, f"{at}flags")
         for index, flag in enumerate(_listed(self.flags)):
             if flag not in get_args(Flag):
                 yield _not_one_of(flag, get_args(Flag), f"{at}flags[{index}]")
         if self.listener_metadata is not None and self.listener_path is None:
             yield Problem(where, "has listener metadata but no listener path (listenerPath) to send it to")
+
+    def _map_problems(self, where: str) -> Iterator[Problem]:
+        if not isinstance(self.arch_map, tuple) or not all(isinstance(entry, ArchMap) for entry in self.arch_map):
+            yield Problem(where, "is no tuple of ArchMap('x86_64', ('i386',))")
+            return
+        for index, entry in enumerate(self.arch_map):
+            yield from entry.problems(f"{where}[{index}]")
 
     def name_problems(self, places: list[str]) -> Iterator[Problem]:
         """Unknown calls in rules that are stricter than the default: left out, they would get what they must not.
@@ -277,6 +288,7 @@ def action_problems(action: object, errno: object, where: str, name: str = "acti
 
 
 def arch_problems(words: tuple[str, ...], where: str) -> Iterator[Problem]:
+    yield from _tuple_problems(words, where)
     for index, word in enumerate(_listed(words)):
         if word not in _KNOWN_ARCHITECTURES:
             yield _not_one_of(word, _KNOWN_ARCHITECTURES, f"{where}[{index}]")
@@ -289,6 +301,11 @@ def architecture(word: str) -> str:
 
 def _not_one_of(word: object, known: Iterable[str], where: str) -> Problem:
     return Problem(where, f"{word!r} is not one of {', '.join(known)}{did_you_mean(word, known)}")
+
+
+def _tuple_problems(values: object, where: str) -> Iterator[Problem]:
+    if not isinstance(values, tuple):
+        yield Problem(where, f"{values!r} is no tuple")
 
 
 def _is_int(value: object) -> bool:
