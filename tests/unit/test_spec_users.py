@@ -1,4 +1,4 @@
-"""Users as people and attackers write them (runc's CVE-2016-3697, crun's CVE-2026-30892), and passwd files of hostile roots."""
+"""Users as people and attackers write them (runc's CVE-2016-3697, crun's CVE-2026-30892), and hostile roots' files."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,68 @@ from isolib.spec.root import DirectoryRoot
 
 BAD = (
     *("", " ", "\t", "\n", ":", "::", "root:", ":root", "root:root:root", "1000:", ":1000", "1:2:3", "a:b:c"),
-    *("-1", "+1", "+0", "-0", " 1", "1 ", "1\n", "\t1", "1\0", "0x0", "0x1", "0o7", "0b1", "1e3", "1_000", "1,000", "1.0", "1.5"),
-    *("4294967295", "4294967296", "9999999999", "18446744073709551616", "1" * 400, "00000000000", "0" * 11, "1:4294967295"),
-    *("1:-1", "1:+1", "1: 1", "1:0x1", "root :0", " root", "ro ot", "root\n", "root\0", "ro\x1bot", "root/x", "a/b", "a,b"),
-    *("~root", ".", "..", ".hidden", "-root", "+root", "1root", "0root", "a\u202eb", "a\u200bb", "a" * 256, "\udcff", "\ud800", "é\u00a0"),
-)  # fmt: skip
+    *(
+        "-1",
+        "+1",
+        "+0",
+        "-0",
+        " 1",
+        "1 ",
+        "1\n",
+        "\t1",
+        "1\0",
+        "0x0",
+        "0x1",
+        "0o7",
+        "0b1",
+        "1e3",
+        "1_000",
+        "1,000",
+        "1.0",
+        "1.5",
+    ),
+    *(
+        "4294967295",
+        "4294967296",
+        "9999999999",
+        "18446744073709551616",
+        "1" * 400,
+        "00000000000",
+        "0" * 11,
+        "1:4294967295",
+    ),
+    *(
+        "1:-1",
+        "1:+1",
+        "1: 1",
+        "1:0x1",
+        "root :0",
+        " root",
+        "ro ot",
+        "root\n",
+        "root\0",
+        "ro\x1bot",
+        "root/x",
+        "a/b",
+        "a,b",
+    ),
+    *(
+        "~root",
+        ".",
+        "..",
+        ".hidden",
+        "-root",
+        "+root",
+        "1root",
+        "0root",
+        "a\u202eb",
+        "a\u200bb",
+        "a" * 256,
+        "\udcff",
+        "\ud800",
+        "é\u00a0",
+    ),
+)
 BAD_VALUES = (None, True, False, 1.0, b"root", ("root",), -1, 2**32 - 1, 2**64, float("nan"), ["root"])
 
 
@@ -34,9 +91,27 @@ def test_values_that_are_no_user(user: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "user", [0, 1, 4294967294, "0", "1000", "4294967294", "0000000007", "root", "_apt", "www-data", "a.b", "user$", "müller", "root:0",
-             "1000:audio", "a:b", "systemd-network:systemd-journal"],
-)  # fmt: skip
+    "user",
+    [
+        0,
+        1,
+        4294967294,
+        "0",
+        "1000",
+        "4294967294",
+        "0000000007",
+        "root",
+        "_apt",
+        "www-data",
+        "a.b",
+        "user$",
+        "müller",
+        "root:0",
+        "1000:audio",
+        "a:b",
+        "systemd-network:systemd-journal",
+    ],
+)
 def test_users(user: int | str) -> None:
     assert list(user_problems("user", user)) == []
 
@@ -65,9 +140,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(
-    root: Path, user: int | str | None, *groups: int | str, layers: tuple[Path, ...] = ()
-) -> Identity | list[Problem]:
+def found(root: Path, user: int | str | None, *groups: int | str, layers: tuple[Path, ...] = ()) -> Any:
+    """Who it is, or what is wrong."""
     problems: list[Problem] = []
     tops = tuple(map(str, (root, *layers)))
     spec = ContainerSpec(argv=("true",), root=DirectoryRoot(tops), user=user, process=ProcessOptions(groups=groups))
