@@ -3,6 +3,7 @@
 
 #define TIOCSCTTY_ 0x540E
 #define TIOCSPTLCK_ 0x40045431
+#define TIOCSWINSZ_ 0x5414
 #define TIOCGPTPEER_ 0x5441
 #define SIOCSIFFLAGS_ 0x8914
 #define IFF_UP_RUNNING_ 0x41
@@ -98,15 +99,18 @@ long do_setsid(struct machine *m, const struct wire_step *s)
 }
 
 /* Pty n[0]=root, n[1]=into (the master), n[2]=into (its terminal, by TIOCGPTPEER: no path is trusted; Linux 4.13);
- * s[0]=ptmx */
+ * n[3], n[4]=rows and columns, 0 where nobody knows; s[0]=ptmx */
 long do_pty(struct machine *m, const struct wire_step *s)
 {
 	long master = open_inside(reg(m, s->n[0]), text(m, s, 0), O_RDWR | O_NOCTTY), ret;
+	u16 window[4] = {(u16)s->n[3], (u16)s->n[4]};
 	int unlocked = 0;
 
 	if (master < 0)
 		return master;
 	ret = sys(ioctl, master, TIOCSPTLCK_, &unlocked);
+	if (ret == 0)
+		ret = sys(ioctl, master, TIOCSWINSZ_, window);
 	if (ret == 0)
 		ret = set_reg(m, s->n[2], sys(ioctl, master, TIOCGPTPEER_, O_RDWR | O_NOCTTY | O_CLOEXEC));
 	if (ret < 0) {

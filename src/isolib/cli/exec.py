@@ -38,6 +38,7 @@ def main(words: list[str]) -> int:
     from isolib.engine.entering import entered
     from isolib.engine.running import Running
     from isolib.errors import SpecError, Unavailable
+    from isolib.handles.terminal import window
     from isolib.spec.container import ContainerSpec
 
     timeout, env = seconds(given.one("timeout")), environment(given)
@@ -53,6 +54,7 @@ def main(words: list[str]) -> int:
             user=user or running.user,
             security=running.security_of(user),
             terminal=given.on("tty"),
+            window=window(),
         )
         session = Session(interactive=given.on("interactive"), terminal=given.on("tty"), timeout=timeout)
         try:

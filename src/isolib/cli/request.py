@@ -14,6 +14,7 @@ from isolib.cli.security import security
 from isolib.cli.words import RUN
 from isolib.engine.run import container_spec
 from isolib.errors import Problem, SpecError
+from isolib.handles.terminal import window
 from isolib.image.image import Image
 from isolib.spec.container import ContainerSpec, Scratch, Where
 from isolib.spec.ids import Ids
@@ -76,7 +77,9 @@ def request(given: Given) -> Request:
         scratch=_scratch(given.one("storage-opt")),
         terminal=given.on("tty"),
     )
-    found = replace(found, sysctls=_sysctls(given), shm_size=given.one("shm-size"))
+    found = replace(
+        found, sysctls=_sysctls(given), shm_size=given.one("shm-size"), window=window() if given.on("tty") else None
+    )
     return Request(found, _places(given) | {f"mounts[{i}]": words for i, (words, _) in enumerate(told)})
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from isolib.cli.signals import Signals
 from isolib.cli.wires import Wires
 from isolib.handles.process import Exit, Process
-from isolib.handles.terminal import Raw, Terminal, size_of
+from isolib.handles.terminal import Raw, Terminal, window
 
 Starter = Callable[[tuple[int, int, int]], Process]
 
@@ -53,9 +53,9 @@ class Session:
             attached.enter_context(self._raw)
 
     def _resize(self) -> None:
-        size = size_of(0) or size_of(1) or size_of(2)
+        size = window()
         if size and self._terminal is not None:
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError):  # it was hung up
                 self._terminal.resize(size)
 
     def _until_the_end(self, process: Process, signals: Signals, deadline: float | None) -> None:

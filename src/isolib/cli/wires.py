@@ -46,7 +46,9 @@ class Wires:
         fd = terminal.fileno()
         os.set_blocking(fd, False)
         self.outputs.append(Flow(fd, self._again(1, os.O_WRONLY), terminal.close))
-        if interactive:
+        if interactive and os.isatty(0):  # raw: no key ends it, only a hang-up does
+            self.inputs.append(Flow(self._again(0, os.O_RDONLY), fd, terminal.close))
+        elif interactive:
             self.inputs.append(Flow(self._again(0, os.O_RDONLY), fd, _leave_open, end_of_input))
 
     def started(self) -> None:

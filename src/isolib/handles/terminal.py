@@ -27,6 +27,11 @@ def size_of(fd: int) -> Size | None:
     return size if all(size) else None
 
 
+def window() -> Size | None:
+    """The size of the window that this process is seen in: that of the first of its standard streams that has one."""
+    return next((size for fd in (0, 1, 2) if (size := size_of(fd))), None)
+
+
 class Terminal:
     """The master side of a pseudo-terminal (pty(7)). Owns its descriptor; closed, the other side is hung up."""
 

@@ -118,8 +118,13 @@ class Step(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """One line for a person: call, subject, reason."""
-        line = f"{self.call}({self.subject})"
-        return f"{line:<72} {self.why}" if self.why else line
+        line = shown(f"{self.call}({self.subject})")
+        return f"{line:<72} {shown(self.why)}" if self.why else line
+
+
+def shown(text: str) -> str:
+    """A name on one line, on any terminal: what is not printable is escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -275,8 +280,9 @@ def setsid() -> Step:
     return Step("setsid", (), (), "", "no control of the caller's terminal (TIOCSTI)")
 
 
-def pty(root: int, path: str, master: int, terminal: int) -> Step:
-    return Step("pty", (root, master, terminal), (_bytes(path),), path)
+def pty(root: int, path: str, master: int, terminal: int, window: tuple[int, int] = (0, 0)) -> Step:
+    """A pair: the master and the terminal in two registers; ``window`` in rows and columns."""
+    return Step("pty", (root, master, terminal, *window), (_bytes(path),), path)
 
 
 def controlling(terminal: int) -> Step:

@@ -8,6 +8,7 @@ import msgspec
 
 from isolib.errors import Problem
 from isolib.spec.checks import (
+    each,
     each_pair,
     encoded,
     flag_problems,
@@ -63,6 +64,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ``ids`` None: an automatic range for root, the caller as root for anybody else. ``user``: number, name, uid:gid.
     ``cwd`` None: the caller's where it is seen inside, else /. ``offsets``: seconds by clock ("monotonic", "boottime").
     ``sysctls``: settings of the namespaces that are new, by name. ``shm_size``: of /dev/shm, 64 MiB where None.
+    ``terminal``: a pseudo-terminal of its own, whose ``window`` has so many rows and columns (`Process.received` has
+    its master as "terminal").
     """
 
     argv: tuple[str, ...]
@@ -82,6 +85,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     scratch: Scratch = Scratch()
     shm_size: int | str | None = None
     terminal: bool = False
+    window: tuple[int, int] | None = None
     change_root: Literal["pivot", "chroot"] = "pivot"
 
     def namespace(self, kind: str) -> Where:
@@ -127,6 +131,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.shm_size is not None:
             yield from size_problems(f"{where}shm_size", self.shm_size)
         yield from flag_problems(f"{where}terminal", self.terminal)
+        if self.window is not None:
+            yield from each(f"{where}window", self.window, lambda place, n: number_problems(place, n, 0, 2**16 - 1))
+            if isinstance(self.window, tuple | list) and len(self.window) != 2:
+                yield Problem(f"{where}window", "two numbers, rows and columns")
         yield from word_problems(f"{where}change_root", self.change_root, ("pivot", "chroot"))
         yield from self._part_problems(where)
         yield from mount_problems(f"{where}mounts", self.mounts)

@@ -62,7 +62,7 @@ def own_terminal(story: Story) -> None:
 def _pair(story: Story, root: int, path: str) -> None:
     """The caller gets the master."""
     master, story.terminal = story.take(), story.take()
-    story.add(steps.pty(root, path, master, story.terminal))
+    story.add(steps.pty(root, path, master, story.terminal, story.spec.window or (0, 0)))
     if story.identity.uid:
         story.add(steps.chown(story.terminal, story.identity.uid, -1, "the terminal"))
     story.add(steps.send(master, "terminal", "the caller's side"))
