@@ -105,8 +105,13 @@ class CGroup:
         return cls(found, path)
 
     def child(self, name: str, limits: Limits | None = None) -> Self:
-        """Make a group in this one. On v2 a group with processes can have children, but give them no controllers."""
-        return self.create(name, limits, self)
+        """Make a group in this one. On v2 a group with processes can have children, but give them no controllers.
+
+        It has a directory in every hierarchy of v1 that this one has: a process that is moved there leaves no limit.
+        """
+        v1 = (place.hierarchy for place in self._places if place.hierarchy.version == 1)
+        kept = [controller for hierarchy in v1 for controller in hierarchy.controllers]
+        return self.create(name, limits, self, controllers=dict.fromkeys((*layout.COUNTED, *kept)))
 
     @staticmethod
     def step_aside() -> str:
