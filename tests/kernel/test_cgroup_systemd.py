@@ -113,7 +113,7 @@ def test_a_refusal_is_told(bus: str) -> None:
 
 
 def test_a_systemd_that_does_nothing_is_told(bus: str, played: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemd, "TIMEOUT", 0.05)
+    monkeypatch.setattr(systemd, "PATIENCE", 0.05)
     with pytest.raises(Unavailable, match=f"process {os.getpid()} is not in isolib-x"):
         systemd.start_scope(bus, "isolib-x.scope", os.getpid())
 

@@ -17,6 +17,7 @@ from isolib.handles.cgroup.sweep import sweep_folder
 
 BOOTED = "/run/systemd/system"  # sd_booted(3)
 TIMEOUT = 25.0  # seconds for an answer, D-Bus's own; it takes milliseconds where the bus has not to be started first
+PATIENCE = 5.0  # seconds in which the holder is to be in its scope
 HOLDER = "holder"
 
 _SERVICE, _PATH, _FACE = "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
@@ -86,7 +87,7 @@ def start_scope(address: str, unit: str, holder: int) -> str:
         ("CollectMode", ("s", "inactive-or-failed")),
     ]
     call(address, "StartTransientUnit", "ssa(sv)a(sa(sv))", (unit, "fail", properties, []))
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     while not (path := parse_groups(read_proc(f"/proc/{holder}/cgroup")).get("", "")).endswith(f"/{unit}"):
         if time.monotonic() >= deadline:
             raise Unavailable("a systemd scope", f"process {holder} is not in {unit}; see systemctl --user")
