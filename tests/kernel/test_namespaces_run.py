@@ -48,6 +48,13 @@ def gone(pid: int) -> bool:
     return False
 
 
+def long_enough(space: Namespace) -> float:
+    """Seconds in which a script of a few commands is through, however slow this machine is."""
+    began = time.monotonic()
+    space.run(["sh", "-c", "true; (true &); (true &)"])
+    return 0.5 + 20 * (time.monotonic() - began)
+
+
 def test_a_command_gives_a_result(space: Namespace) -> None:
     result = space.run(["sh", "-c", "cat; echo error >&2; exit 3"], stdin=b"input")
     assert (result.stdout, result.stderr, result.exit_code, result.signal) == (b"input", b"error\n", 3, 0)
@@ -195,7 +202,7 @@ def test_in_a_user_namespace_nobody_inside_may_trace_it() -> None:
 def test_a_timeout_ends_all_that_was_started(kind: str) -> None:
     script = "setsid sleep 60 & echo $!; (setsid sh -c 'echo $$; exec sleep 60' &) ; sleep 60"
     with Namespace.create(kind) as space:
-        result = space.run(["sh", "-c", script], timeout=1)
+        result = space.run(["sh", "-c", script], timeout=long_enough(space))
     assert result.timed_out
     pids = [int(word) for word in result.text().split()]
     assert len(pids) == 2
@@ -206,7 +213,7 @@ def test_a_timeout_ends_all_that_was_started(kind: str) -> None:
 def test_a_timeout_in_a_pid_namespace_ends_what_is_left_behind() -> None:
     with Namespace.create("pid") as space:
         script = "cat /proc/self/stat; (setsid sleep 60 &); exec sleep 60"
-        result = space.run(["sh", "-c", script], timeout=1)
+        result = space.run(["sh", "-c", script], timeout=long_enough(space))
         assert result.timed_out
         assert space._first is not None
         children = Path(f"/proc/{space._first.pid}/task/{space._first.pid}/children")
