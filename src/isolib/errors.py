@@ -63,7 +63,7 @@ class StepError(KernelError):
 
 
 class Unavailable(IsolibError, RuntimeError):
-    """This host cannot give what was asked for; ``remedy`` says what would change that. Never answered by less isolation."""
+    """This host cannot give what was asked for; ``remedy`` says what would. Never answered by less isolation."""
 
     def __init__(self, feature: str, remedy: str = "") -> None:
         super().__init__(f"{feature}: not available on this host" + (f"; {remedy}" if remedy else ""))
@@ -87,7 +87,7 @@ class Denied(IsolibError, PermissionError):
 
 
 class ExitError(IsolibError):
-    """The command ended with another exit code than 0, by a signal, a timeout or out of memory; ``result`` has it all."""
+    """The command ended with another code than 0, by a signal, a timeout or out of memory; ``result`` has it all."""
 
     def __init__(self, result: "Result") -> None:
         super().__init__(result.summary())
