@@ -41,7 +41,25 @@ class Story:
 
     def add(self, *more: Step) -> None:
         """What happens next."""
-        self.steps += more
+        self.steps += map(self._told, more)
+
+    def _told(self, step: Step) -> Step:
+        """The step with its path as people read it: as seen inside, or below the scratch."""
+        root = steps.OPS[step.word].root
+        if step.word == "mount":
+            told = step.subject.replace(f"%{self.scratch}/", "scratch/").replace(f"%{self.upper}/", "scratch on disk/")
+            return msgspec.structs.replace(step, subject=told)
+        top = None if root is None or step.n[root] < 0 else self._top(step.n[root])
+        if top is None:
+            return step
+        return msgspec.structs.replace(step, subject=f"{top}/{step.subject.lstrip('/')}".removesuffix("/.") or "/")
+
+    def _top(self, register: int) -> str | None:
+        if register == self.scratch:
+            return "scratch"
+        if register == self.upper:
+            return "scratch on disk"
+        return "" if register == self.root else next((top for top, n in self.places.items() if n == register), None)
 
     @property
     def targets(self) -> set[str]:
