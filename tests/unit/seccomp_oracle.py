@@ -9,6 +9,7 @@ from isolib.spec.seccomp import Arg, Rule, SeccompProfile, When
 
 AUDIT = {"x86_64": 0xC000003E, "x32": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7, "arm": 0x40000028}
 GUESTS = {"x86_64": ("i386", "x32"), "i386": (), "aarch64": ("arm",), "arm": ()}
+ALIASES = {"x86_64": ("amd64",), "i386": ("x86", "386"), "aarch64": ("arm64",), "arm": ()}  # Docker's names, and Go's
 WORD, X32, SKIPPED = (1 << 32) - 1, 1 << 30, (1 << 32) - 1
 KILL, ENOSYS, ALLOW = 0x80000000, 0x50026, 0x7FFF0000
 ACTIONS = {
@@ -154,7 +155,7 @@ def _counts(rule: Rule, host: Host) -> bool:
 def _facts(when: When, host: Host) -> Iterator[bool]:
     yield from (cap in host.capabilities for cap in when.caps)
     if when.arches:
-        yield host.machine in when.arches
+        yield bool({host.machine, *ALIASES[host.machine]} & set(when.arches))
     if when.min_kernel is not None:
         yield host.kernel >= when.min_kernel
 
