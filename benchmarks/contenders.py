@@ -25,7 +25,11 @@ class Contender:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [os.fspath(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=HERE.parent
+                [os.fspath(word) for word in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=HERE.parent,
             )
         self._ready = selectors.DefaultSelector()
         assert self._process.stdout is not None
@@ -37,7 +41,8 @@ class Contender:
 
     def measure(self, count: int) -> list[float]:
         """Milliseconds of each of so many starts. Raises Missing where it ended or hangs."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(b"%d\n" % count)
             self._process.stdin.flush()
@@ -57,7 +62,8 @@ class Contender:
 
     def close(self) -> None:
         self._ready.close()
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(30)

@@ -5,7 +5,9 @@
  *
  *   floor             one start
  *   floor mark        two starts, the second between two marks for strace
- *   floor serve       for each line "N" on stdin: N starts, and a line with the nanoseconds of each */
+ *   floor serve       for each line "N" on stdin: N starts, and a line with the nanoseconds of each
+ *
+ * Where the plan is one of entering, a second argument says which process is entered. */
 #define _GNU_SOURCE
 #include "floor_steps.h"
 
@@ -131,6 +133,17 @@ static void open_hierarchies(void)
 		hierarchies[i].fd = MUST(sys(openat, AT_FDCWD, hierarchies[i].point, O_RDONLY | O_CLOEXEC | 0200000));
 }
 
+/* Once, too: who may enter a container holds its namespaces. */
+static void open_namespaces(const char *pid)
+{
+	char path[64];
+
+	for (int i = 0; i < JOINED; i++) {
+		snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, joined[i].kind);
+		r[joined[i].at] = MUST(sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
+	}
+}
+
 static void make_group(void)
 {
 	static int number;
@@ -159,9 +172,9 @@ static void meet_the_child(int fd, long pid)
 	snprintf(text, sizeof(text), "%ld", pid);
 	for (int i = 0; i < HIERARCHIES; i++)
 		write_file(hierarchies[i].fd, in_group("cgroup.procs"), text, O_NOFOLLOW);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && NAMESPACES & CLONE_NEWUSER; i++) {
 		snprintf(path, sizeof(path), "/proc/%ld/%s", pid, i ? "gid_map" : "uid_map");
-		write_file(AT_FDCWD, path, i ? GID_MAP : UID_MAP, 0);
+		write_file(AT_FDCWD, path, ID_MAP, 0);
 	}
 	open_trees(pid, trees);
 	MUST(send_fds(fd, answer, sizeof(answer), trees, TREES, 0));
@@ -253,15 +266,17 @@ int main(int argc, char **argv)
 
 	caller = MUST(sys(pidfd_open, sys(getpid), 0));
 	open_hierarchies();
+	if (argc > 2)
+		open_namespaces(argv[2]);
 	if (argc < 2)
 		start();
-	if (argc == 2 && !strcmp(argv[1], "mark")) {
+	if (argc > 1 && !strcmp(argv[1], "mark")) {
 		start();
 		sys(access, "/isolib-mark", 0);
 		start();
 		sys(access, "/isolib-mark", 0);
 	}
-	while (argc == 2 && !strcmp(argv[1], "serve") && fgets(line, sizeof(line), stdin)) {
+	while (argc > 1 && !strcmp(argv[1], "serve") && fgets(line, sizeof(line), stdin)) {
 		for (int left = atoi(line); left > 0; left--) {
 			long before = nanoseconds();
 

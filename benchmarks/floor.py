@@ -6,44 +6,53 @@ from pathlib import Path
 
 from isolib.handles.cgroup import CGroup
 from isolib.handles.cgroup.applying import order_of
-from isolib.handles.cgroup.hierarchy import hierarchies
+from isolib.launch.compile import first_registers
 from isolib.launch.start import Prepared
 from isolib.launch.steps import FIRST_FREE, HOST, REGISTERS, Step
 from isolib.spec.limits import Limits
 
 HERE = Path(__file__).resolve().parent
 MAP = "0 1700000000 65536\\n"  # a fixed range: the floor leases nothing
-READS = {1: (("memory", "memory.max_usage_in_bytes"), ("memory", "memory.oom_control")), 2: (("memory", "memory.peak"),)}
+READS = {1: ("memory.max_usage_in_bytes", "memory.oom_control"), 2: ("memory.peak", "memory.events")}
 
 
-def build(prepared: Prepared, folder: Path) -> Path:
-    """The compiled floor of one spec."""
+def build(prepared: Prepared, folder: Path, inside: CGroup | None = None) -> Path:
+    """The compiled floor of one start; of an entering where ``inside`` is the group of the container, which runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "floor_plan.h").write_text(source(prepared))
+    (folder / "floor_plan.h").write_text(source(prepared, inside))
     program = folder / "floor"
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", f"-I{folder}"]
     subprocess.run(["cc", *flags, "-o", str(program), str(HERE / "floor.c")], check=True)
     return program
 
 
-def source(prepared: Prepared) -> str:
+def source(prepared: Prepared, inside: CGroup | None = None) -> str:
     """floor_plan.h: constants, the groups, the caller's trees, and the child's steps."""
     steps = prepared.plan.steps
     fork = next(i for i, step in enumerate(steps) if step.word == "fork")
     trees = next(step.trees for step in steps if step.word == "sync")
+    child = ["sys(umask, 0);", *_child(steps[:fork]), "payload_or_init();", *_child(steps[fork + 1 :])]
     lines = [
         f"#define NAMESPACES {prepared.plan.flags:#x}",
         f"#define TREES {len(trees)}",
-        f'#define UID_MAP "{MAP}"',
-        f'#define GID_MAP "{MAP}"',
-        *_groups(prepared.spec.limits),
+        f'#define ID_MAP "{MAP}"',
+        *_groups(prepared.spec.limits, inside),
+        *_joined(prepared),
         f"static int r[{REGISTERS}];",
         "static void meet_the_caller(void);",
         "",
         *_function("void open_trees(long pid, int *trees)", _trees(trees)),
-        *_function("void child(void)", ["sys(umask, 0);", *_child(steps[:fork]), "payload_or_init();", *_child(steps[fork + 1 :])]),
+        *_function("void child(void)", child),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _joined(prepared: Prepared) -> Iterator[str]:
+    """The namespaces that are joined, and their registers."""
+    _, registers = first_registers(prepared.spec)
+    rows = ", ".join(f"{{{_text(kind)}, {register}}}" for kind, register in registers.items())
+    yield f"#define JOINED {len(registers)}"
+    yield f"static const struct {{ const char *kind; int at; }} joined[] = {{ {rows or '{0}'} }};"
 
 
 def _function(head: str, body: Sequence[str]) -> list[str]:
@@ -55,27 +64,33 @@ def _text(raw: bytes | str) -> str:
     return '"' + "".join(chr(b) if 32 <= b < 127 and b not in b'"\\?' else f"\\{b:03o}" for b in raw) + '"'
 
 
-def _groups(limits: Limits | None) -> Iterator[str]:
+def _groups(limits: Limits | None, inside: CGroup | None) -> Iterator[str]:
     """Where a group with these limits has directories, which files are written, and which are read at its end."""
     rows: dict[str, list[str]] = {"hierarchies": [], "limits": [], "reads": []}
     folder = ""
-    if limits is not None:
-        with CGroup.create("floor", limits) as group:
-            paths = group.paths
-        points = {hierarchy.point: hierarchy for hierarchy in hierarchies().all}
-        used = {point: i for i, point in enumerate(p for p in points if any(v.startswith(f"{p}/") for v in paths.values()))}
-        at = {name: used[point] for name, path in paths.items() for point in used if path.startswith(f"{point}/")}
-        folder = next(iter(paths.values()))[len(next(p for p in used if next(iter(paths.values())).startswith(f"{p}/"))) + 1 :]
-        folder = folder.rpartition("/")[0]
-        rows["hierarchies"] = [f'{{{_text(point)}, -1}}' for point in used]
-        rows["limits"] = [f"{{{at[w.controller]}, {_text(w.file)}, {_text(w.text)}}}" for w in order_of(limits).writes or ()]
-        version = points[next(point for point, i in used.items() if i == at["memory"])].version
-        rows["reads"] = [f"{{{at[name]}, {_text(file)}}}" for name, file in READS[version]]
-    types = {"hierarchies": "const char *point; int fd;", "limits": "int at; const char *file, *text;", "reads": "int at; const char *file;"}
+    if limits is not None or inside is not None:
+        with inside.child("floor") if inside is not None else CGroup.create("floor", limits) as group:
+            places = group._places
+        folder = places[0].path.rpartition("/")[0]
+        at = {name: i for i, place in enumerate(places) for name in place.hierarchy.controllers}
+        rows["hierarchies"] = [f"{{{_text(place.hierarchy.point)}, -1}}" for place in places]
+        if limits is not None:
+            rows["limits"] = [
+                f"{{{at[w.controller]}, {_text(w.file)}, {_text(w.text)}}}" for w in order_of(limits).writes or ()
+            ]
+            reads = READS[places[at["memory"]].hierarchy.version]
+            rows["reads"] = [f"{{{at['memory']}, {_text(file)}}}" for file in reads]
     yield f"#define GROUP_FOLDER {_text(folder)}"
-    for name, fields in types.items():
+    for name, fields in _FIELDS.items():
         yield f"#define {name.upper()} {len(rows[name])}"
         yield f"static struct {{ {fields} }} {name}[] = {{ {', '.join(rows[name]) or '{0}'} }};"
+
+
+_FIELDS = {
+    "hierarchies": "const char *point; int fd;",
+    "limits": "int at; const char *file, *text;",
+    "reads": "int at; const char *file;",
+}
 
 
 def _trees(trees: Sequence[object]) -> list[str]:
@@ -151,6 +166,10 @@ def _exec(step: Step) -> list[str]:
     return [f"execute((const char *[]){{{argv}}}, (const char *[]){{{envp}}});"]
 
 
+def _ids(step: Step) -> str:
+    return ", ".join(map(str, memoryview(step.s[0]).cast("I")))
+
+
 def _call(form: str) -> Callable[[Step], list[str]]:
     """``{0}`` an integer, ``{r0}`` the register or root it names, ``{s0}`` a text."""
 
@@ -170,6 +189,7 @@ _WORDS: dict[str, Callable[[Step], list[str]]] = {
     "seccomp": _seccomp,
     "exec": _exec,
     "prctl": _call("MUST(sys(prctl, {0}, {1}, {2}, {3}, {4}));"),
+    "setns": _call("MUST(sys(setns, {r0}, {1}));"),
     "unshare": _call("MUST(sys(unshare, {0}));"),
     "hostname": lambda step: [f"MUST(sys(sethostname, {_text(step.s[0])}, {len(step.s[0])}));"],
     "loopback": _call("loopback_up();"),
@@ -187,7 +207,7 @@ _WORDS: dict[str, Callable[[Step], list[str]]] = {
     "setsid": _call("MUST(sys(setsid));"),
     "umask": _call("sys(umask, {0});"),
     "keyring": _call("sys(keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0);"),
-    "groups": lambda step: [f"MUST(sys(setgroups, {len(step.s[0]) // 4}, (const u32[]){{{', '.join(map(str, memoryview(step.s[0]).cast('I')))}}}));"],
+    "groups": lambda step: [f"MUST(sys(setgroups, {len(step.s[0]) // 4}, (const u32[]){{{_ids(step)}}}));"],
     "gid": _call("MUST(sys(setresgid, {0}, {0}, {0}));"),
     "uid": _call("MUST(sys(setresuid, {0}, {0}, {0}));"),
     "chdir": _call("change_directory({s0});"),

@@ -19,10 +19,8 @@ NOTES = {
 # How often one starts in a round, beside 10 starts of isolib: a slow one needs fewer to be seen.
 COUNTS = {"unshare + chroot": 10, "bubblewrap": 10, "crun": 10, "runc": 4, "podman": 1, "docker": 1}
 LOCAL = {
-    "unshare + chroot": ["unshare", "--map-root-user", "--fork", "--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup"]
-    + ["--mount-proc", "--root=/", "/bin/true"],
-    "bubblewrap": ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
-    + ["--die-with-parent", "/bin/true"],
+    "unshare + chroot": "unshare --map-root-user --fork --pid --mount --uts --ipc --net --cgroup --mount-proc --root=/",
+    "bubblewrap": "bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --die-with-parent",
 }
 
 
@@ -51,7 +49,7 @@ def _tree(tell: Callable[[str], None]) -> str:
     if os.geteuid() != 0:
         return "only root makes and enters the peers' tree"
     tell("the peers' tree (made once)")
-    made = subprocess.run([HERE / "peers-tree", "--make"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    made = subprocess.run([HERE / "peers-tree", "--make"], capture_output=True)
     return made.stderr.decode().strip().splitlines()[-1] if made.returncode else ""
 
 
@@ -63,7 +61,7 @@ def _in_tree(name: str) -> Contender:
 
 
 def _local(name: str, why: str) -> Contender:
-    command = LOCAL.get(name)
-    if command is None or not shutil.which(command[0]):
+    command = [*LOCAL.get(name, "").split(), "/bin/true"]
+    if name not in LOCAL or not shutil.which(command[0]):
         raise Missing(why)
     return Contender(name, [compiled("spawner.c"), *command], NOTES[name])

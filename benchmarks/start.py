@@ -18,6 +18,7 @@ RUN, RUN_GROUPS = "isolib.run", "isolib.run, groups"
 AGAIN, AGAIN_GROUPS = "prepared, again", "prepared, again, groups"
 BIG = "isolib.run, caller of 2 GB"
 COUNT = 10
+Counted = list[tuple[Contender, int]]  # how often each starts in a round
 
 
 class Target(NamedTuple):
@@ -52,13 +53,20 @@ def floors() -> dict[str, Path]:
 
 
 @contextmanager
-def contenders(names: list[str], tell: Callable[[str], None]) -> Iterator[tuple[list[tuple[Contender, int]], dict[str, str]]]:
+def held_group() -> Iterator[None]:
+    """As long as a group lives, so does the folder that the floor makes its own in. Raises Unavailable."""
+    with isolib.CGroup.create("benchmark", LIMITS):
+        yield
+
+
+@contextmanager
+def contenders(names: list[str], tell: Callable[[str], None]) -> Iterator[tuple[Counted, dict[str, str]]]:
     """All of them, ready; and those that are missing, with the reason."""
     missing: dict[str, str] = {}
     with ExitStack() as held:
         programs = floors()
-        try:  # as long as a group lives, so does the folder that the floor makes its own in
-            held.enter_context(isolib.CGroup.create("benchmark", LIMITS))
+        try:
+            held.enter_context(held_group())
         except isolib.Unavailable as error:
             missing |= dict.fromkeys((FLOOR_GROUPS, RUN_GROUPS, AGAIN_GROUPS), str(error))
         mine = [

@@ -13,8 +13,9 @@ LIMITS = Limits(memory="512M", cpus=1.5, pids=100, cpuset="0", devices=("a *:* r
 TRUE = "/bin/true"
 
 
-def starts(mode: str, limits: Limits | None) -> Callable[[], object]:
+def starts(mode: str, limited: bool) -> Callable[[], object]:
     """What one start is. A `run` gets another command each time, so that nothing of it can have been kept."""
+    limits = LIMITS if limited else None
     if mode == "run":
         turn = iter(range(sys.maxsize))
         return lambda: isolib.run([TRUE, str(next(turn))], limits=limits, check=True)
@@ -34,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     os.chdir("/")
     ballast = bytearray(os.urandom(4096) * 256 * options.resident)
-    start = starts(options.mode, LIMITS if options.limits else None)
+    start = starts(options.mode, options.limits)
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):

@@ -1,0 +1,124 @@
+"""The figures as a table (Markdown), as data (JSON) and as a picture (SVG)."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.measure import Row, ratio
+from benchmarks.start import TARGETS, Target
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+class Figures(NamedTuple):
+    """All that one run of the benchmarks found; ``lines`` are facts in words."""
+
+    starts: list[Row]
+    enters: list[Row]
+    imports: list[Row]
+    missing: dict[str, str]
+    lines: list[str]
+
+
+def machine() -> str:
+    with open("/proc/cpuinfo") as file:
+        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    user = "root" if os.geteuid() == 0 else "an ordinary user"
+    return f"{os.cpu_count()} × {model}, {memory} GiB, Linux {platform.release()}, Python {platform.python_version()}, {user}"
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Each row against the first."""
+    yield "| what | median, ms | quartiles | least | × the first | starts |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for row in rows:
+        low, high = row.quartiles
+        times = ratio(row, rows[0])
+        yield (
+            f"| {row.name} | {row.median:.2f} | {low:.2f} to {high:.2f} | {row.least:.2f} "
+            f"| {times.median:.2f} | {len(row.all)} |"
+        )
+
+
+def targets(rows: Sequence[Row], wanted: Sequence[Target] = TARGETS) -> Iterator[str]:
+    known = {row.name: row for row in rows}
+    yield "| what | against | asked for | median of the rounds | of the least | |"
+    yield "|---|---|---:|---:|---:|---|"
+    for target in wanted:
+        if target.row not in known or target.base not in known:
+            continue
+        found = ratio(known[target.row], known[target.base])
+        word = "met" if found.median <= target.most else "missed"
+        faster = target.most < 1
+        shown = [1 / value if faster else value for value in (target.most, found.median, found.least)]
+        asked, *got = (f"{value:.2f}{' × faster' if faster else ' ×'}" for value in shown)
+        yield f"| {target.row} | {target.base} | {asked} | {' | '.join(got)} | {word} |"
+
+
+def markdown(figures: Figures) -> str:
+    lines = ["# Figures of one run", "", machine(), ""]
+    for title, rows in (("Starts", figures.starts), ("Entering", figures.enters), ("Imports", figures.imports)):
+        if rows:
+            lines += [f"## {title}", "", *table(rows), ""]
+    lines += ["## Targets", "", *targets([*figures.starts, *figures.enters]), ""]
+    notes = {row.name: row.note for row in figures.starts if row.note}
+    if notes:
+        lines += ["## What the peers do less, or more", "", *(f"- {name}: {note}" for name, note in notes.items()), ""]
+    if figures.missing:
+        lines += ["## Not measured", "", *(f"- {name}: {why}" for name, why in figures.missing.items()), ""]
+    lines += ["## Also", "", *(f"- {line}" for line in figures.lines), ""]
+    return "\n".join(lines)
+
+
+def write(figures: Figures) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "figures.md").write_text(markdown(figures))
+    parts = {"starts": figures.starts, "enters": figures.enters, "imports": figures.imports}
+    data: dict[str, Any] = {"machine": machine(), "missing": figures.missing, "lines": figures.lines}
+    data |= {
+        name: {row.name: [list(map(_short, each)) for each in row.rounds] for row in rows}
+        for name, rows in parts.items()
+    }
+    (RESULTS / "figures.json").write_text(json.dumps(data) + "\n")
+    picture(figures, RESULTS / "figures.svg")
+
+
+def _short(value: float) -> float:
+    return round(value, 4)
+
+
+def picture(figures: Figures, path: Path) -> None:
+    """Bars of the medians with their quartiles; logarithmic, since docker is a hundred times the floor."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams["svg.hashsalt"] = "isolib"
+    rows = sorted([*figures.starts, *figures.enters], key=lambda row: -row.median)
+    colors = ["#2a7f62" if "isolib" in r.name or r.name.startswith(("prepared", "exec")) else "#9aa5b1" for r in rows]
+    colors = [
+        "#3b5b92" if "C" in row.name.split() or " C" in row.name else color
+        for row, color in zip(rows, colors, strict=True)
+    ]
+    medians = [row.median for row in rows]
+    spread = [
+        [m - row.quartiles[0] for m, row in zip(medians, rows, strict=True)],
+        [row.quartiles[1] - m for m, row in zip(medians, rows, strict=True)],
+    ]
+    figure, axes = pyplot.subplots(figsize=(8, 0.36 * len(rows) + 1.2))
+    axes.barh([row.name for row in rows], medians, color=colors, xerr=spread, ecolor="#33333380", height=0.7)
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds from the call to the end of /bin/true: median, quartiles; logarithmic")
+    for at, value in enumerate(medians):
+        axes.text(value * 1.04, at + 0.02, f" {value:.1f}", va="center", fontsize=8)
+    axes.margins(x=0.12)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
