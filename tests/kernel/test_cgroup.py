@@ -345,6 +345,31 @@ def test_a_handle_holds_no_descriptor() -> None:
             group.remove()
 
 
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_folder_that_another_process_tidied_away(made_again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "FOLDER", f"isolib-tidied-{os.getpid()}")
+    home.forget()
+    folders: set[Path] = set()
+    try:
+        for name in ("before", "after"):
+            try:
+                group = CGroup.create(name, Limits(cpus=0.5))
+            except Unavailable as lack:
+                pytest.skip(f"HostFact: {lack}")
+            with group:
+                assert group.limits.cpus == 0.5
+                folders |= {path.parent for path in directories(group)}
+            for folder in folders:
+                folder.rmdir()
+                if made_again:
+                    folder.mkdir()
+    finally:
+        home.forget()
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
+
+
 def test_two_threads_with_one_parent() -> None:
     from threading import Thread
 

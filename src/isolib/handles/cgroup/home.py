@@ -78,8 +78,10 @@ def enable(directory: Directory, controllers: Iterable[str]) -> None:
 
 
 _homes: dict[Hierarchy, Found] = {}
-_used: list[Directory] = []
-_USUAL = {"memory", "pids"}  # a place without them is taken only where there is no other
+_used: dict[str, Directory] = {}
+# Every process enables these, so that a folder that one tidied away, and another made again, is the same for a third.
+# And a place without them is taken only where there is no other.
+_USUAL = {"memory", "pids", "io"}
 _swept: list[str] = []
 # By what a group needs and counts; see folders.py.
 known_folders: dict[object, Folders] = {}
@@ -93,7 +95,7 @@ def home(hierarchy: Hierarchy, wanted: Iterable[str] = ()) -> Found:
         found = _homes[hierarchy] = find(hierarchy, wanted)
         if found.home:
             _swept.extend(sweep_folder(found.home.directory))
-            _used.append(found.home.directory)
+            _used[found.home.directory.absolute] = found.home.directory
     if found.home:
         found.home.enable(wanted)
     return found
@@ -117,7 +119,7 @@ def tidy(folder: Directory) -> None:
 
 @atexit.register
 def _tidy_all() -> None:
-    for folder in _used:
+    for folder in _used.values():
         tidy(folder)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from errno import ENODEV, ENOENT
 
-from isolib.errors import AlreadyExists, IsolibError, KernelError, NotFound
+from isolib.errors import AlreadyExists, IsolibError, KernelError, NotFound, Unavailable
 from isolib.handles.cgroup.applying import fill, order_of
 from isolib.handles.cgroup.directory import Directory
 from isolib.handles.cgroup.ending import end
@@ -38,10 +38,23 @@ def create(
             _undo(made)
             if parent is None:
                 forget()
+        except Unavailable:
+            anew = parent is None and not all(_has_all(group, order.needed) for group in made)
+            _undo(made)
+            if not anew:
+                raise
+            forget()
         except BaseException:
             _undo(made)
             raise
     raise NotFound(f"the group in which {name!r} was to be made is gone")
+
+
+def _has_all(group: Directory, needed: Iterable[str]) -> bool:
+    """Whether a v2 group has what it needs: not so where another process has made its folder again, for other needs."""
+    if group.hierarchy.version == 1:
+        return True
+    return {name for name in needed if name in group.hierarchy.controllers} <= set(_controllers(group))
 
 
 def _marked(name: str) -> str:
