@@ -4,13 +4,12 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from isolib.engine.carry import carried, wired
 from isolib.engine.result import Result
 from isolib.engine.streams import DISCARD, INHERIT, PIPE, Sink, Source
 from isolib.errors import ExitError
-from isolib.handles.cgroup import CGroup
 from isolib.handles.process import Process
 from isolib.image.image import Image
 from isolib.launch.plan import Plan
@@ -21,6 +20,9 @@ from isolib.spec.limits import Limits
 from isolib.spec.mounts import Mount
 from isolib.spec.process import ProcessOptions
 from isolib.spec.security import DEFAULT as DEFAULT_SECURITY, Security
+
+if TYPE_CHECKING:  # see handles/process.py
+    from isolib.handles.cgroup import CGroup
 
 __all__ = ["DISCARD", "INHERIT", "PIPE", "Options", "Wishes", "container_spec", "plan", "prepared", "run", "spawn"]
 
@@ -110,7 +112,7 @@ def plan(command: Command, **wishes: Unpack[Wishes]) -> Plan:
 def spawn(
     command: Command,
     *,
-    group: CGroup | None = None,
+    group: "CGroup | None" = None,
     stdin: Source = None,
     stdout: Sink = PIPE,
     stderr: Sink = PIPE,
@@ -127,7 +129,7 @@ def spawn(
 def run(
     command: Command,
     *,
-    group: CGroup | None = None,
+    group: "CGroup | None" = None,
     stdin: Source = None,
     stdout: Sink = None,
     stderr: Sink = None,

@@ -6,14 +6,16 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from isolib.errors import KernelError
 from isolib.handles import nsfs
-from isolib.handles.cgroup import CGroup
 from isolib.linux import spawn as linux
+
+if TYPE_CHECKING:  # fifteen modules, which a run without limits does not need
+    from isolib.handles.cgroup import CGroup
 
 WALL = 0x40000000  # wait(2): also where init never came to its exec, and is a "clone child"
 COMMAND_SIGNAL, COMMAND_PIDFD, COMMAND_KILL = 1, 2, 3

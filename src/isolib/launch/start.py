@@ -3,11 +3,11 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from isolib.errors import KernelError
-from isolib.handles.cgroup import CGroup
 from isolib.handles.ids.lease import Lease
 from isolib.handles.ids.wish import hold
 from isolib.handles.ids.write import write_maps
@@ -23,6 +23,9 @@ from isolib.launch.spawn import Answer, spawn
 from isolib.launch.steps import Step
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
+
+if TYPE_CHECKING:  # see handles/process.py
+    from isolib.handles.cgroup import CGroup
 
 _number = itertools.count(1)
 
@@ -50,7 +53,7 @@ def prepare(spec: ContainerSpec, *, enterable: bool = False) -> Prepared:
 
 
 def start(
-    prepared: Prepared, stdio: Stdio, group: CGroup | None = None, answers: Mapping[str, Answer] | None = None
+    prepared: Prepared, stdio: Stdio, group: "CGroup | None" = None, answers: Mapping[str, Answer] | None = None
 ) -> Process:
     """Starts it. The Process owns what was made for it: its range of ids, and a group where the spec has limits.
 
@@ -61,6 +64,8 @@ def start(
         lease = held.enter_context(hold(spec.ids)) if spec.ids is not None and spec.namespace("user") == "new" else None
         own = None
         if spec.limits is not None:
+            from isolib.handles.cgroup import CGroup
+
             own = held.enter_context(CGroup.create(f"run-{next(_number)}", spec.limits, parent=group))
         place = held.enter_context(DiskScratch(prepared.scratch)) if prepared.scratch else None
         halves = {"identity": identity_answer(own or group, lease, place), **(answers or {})}
@@ -86,7 +91,7 @@ def descriptors(spec: ContainerSpec, stdio: Stdio) -> list[int]:
     return [*stdio, *extra, *(int(spec.namespace(kind)) for kind in sorted(joined))]
 
 
-def identity_answer(group: CGroup | None, lease: Lease | None, place: DiskScratch | None = None) -> Answer:
+def identity_answer(group: "CGroup | None", lease: Lease | None, place: DiskScratch | None = None) -> Answer:
     """The caller's half of the Sync "identity", apart from its trees."""
 
     def answer(pid: int, _step: Step) -> list[int]:
@@ -99,7 +104,7 @@ def identity_answer(group: CGroup | None, lease: Lease | None, place: DiskScratc
     return answer
 
 
-def _amend(group: CGroup | None, left_out: tuple[str, ...]) -> Callable[[Exit], Exit]:
+def _amend(group: "CGroup | None", left_out: tuple[str, ...]) -> Callable[[Exit], Exit]:
     """What init does not know: what was left out, and of the group, its peak of memory and whether it ran out."""
 
     def amend(exit_: Exit) -> Exit:
