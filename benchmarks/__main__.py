@@ -36,8 +36,8 @@ def together(rounds: int) -> list[str]:
     for name, found in (("isolib", threads.isolib_together(rounds)), ("the floor", threads.floor_together(rounds))):
         how = "threads" if name == "isolib" else "processes"
         lines.append(
-            f"{threads.STARTS} starts by {name}: {found.row:.0f} ms in a row, {found.at_once:.0f} ms by {threads.THREADS} "
-            f"{how} ({found.gain:.2f} times as fast); the longest of these {found.longest:.0f} ms"
+            f"{threads.STARTS} starts by {name}: {found.row:.0f} ms in a row, {found.at_once:.0f} ms by "
+            f"{threads.THREADS} {how} ({found.gain:.2f} times as fast); the longest of these {found.longest:.0f} ms"
         )
     return lines
 

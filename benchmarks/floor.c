@@ -69,8 +69,10 @@ static void payload_or_init(void)
 	sys(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	signals = MUST(sys(signalfd4, -1, &sigchld, 8, O_CLOEXEC));
 	for (int started = 0;;) {
-		struct pollfd_ polls[4] = {
-			{caller, POLLIN, 0}, {signals, POLLIN, 0}, {channel, POLLIN, 0}, {started ? -1 : ends[0], POLLIN, 0}};
+		struct pollfd_ polls[4] = {{caller, POLLIN, 0},
+					   {signals, POLLIN, 0},
+					   {channel, POLLIN, 0},
+					   {started ? -1 : ends[0], POLLIN, 0}};
 
 		MUST(sys(ppoll, polls, 4, 0, 0, 8));
 		if (polls[0].revents)

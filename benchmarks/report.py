@@ -28,7 +28,8 @@ def machine() -> str:
         model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
     user = "root" if os.geteuid() == 0 else "an ordinary user"
-    return f"{os.cpu_count()} × {model}, {memory} GiB, Linux {platform.release()}, Python {platform.python_version()}, {user}"
+    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} × {model}, {memory} GiB, {system}, {user}"
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from benchmarks.start import floors
 from benchmarks.worker import TRUE
 
 THREADS, STARTS = 8, 100
+SHARE = -(-STARTS // THREADS)
 
 
 class Together(NamedTuple):
@@ -57,9 +58,8 @@ def floor_together(rounds: int) -> Together:
             for _ in range(rounds):
                 row = sum(servers[0].measure(STARTS))
                 begin = time.perf_counter()
-                share = -(-STARTS // THREADS)
-                times = list(pool.map(lambda server: server.measure(share), servers))
-                at_once = (time.perf_counter() - begin) * 1e3 * STARTS / (share * THREADS)
+                times = list(pool.map(Contender.measure, servers, [SHARE] * THREADS))
+                at_once = (time.perf_counter() - begin) * 1e3 * STARTS / (SHARE * THREADS)
                 found.append(Together(row, at_once, max(map(max, times))))
     finally:
         for server in servers:
