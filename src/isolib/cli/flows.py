@@ -74,11 +74,11 @@ class Flow:
         self.ended = True
         self._at_end()
 
-    def finish(self) -> None:
+    def finish(self, *, wait: bool = True) -> None:
         """What is left once nobody writes any more: reads what is there, and waits for the target to take it."""
         while not self.ended:
             if not self.move():
-                if not self._held:
+                if not self._held or not wait:
                     return
                 with contextlib.suppress(InterruptedError):
                     select.select([], [self.target], [])

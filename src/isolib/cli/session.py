@@ -39,6 +39,8 @@ class Session:
                 if self._wants_terminal:
                     self._connect(process, held, attached)
                 self._until_the_end(process, signals, deadline)
+                for flow in self._wires.outputs:
+                    flow.finish(wait=False)
             for flow in self._wires.outputs:  # signals are our own again, and Ctrl-C ends the wait for a slow reader
                 flow.finish()
             return process.wait()

@@ -34,6 +34,7 @@ _FOR = {
     "id-mapped /": "this machine's files with root's rights (host:root)",
     "sub-ids": "more than one user in a container",
     "cgroup namespace": "a container that sees no control group above its own",
+    "cgroup2": "/sys/fs/cgroup of the container alone",
     "seccomp": "filters over system calls",
     "Landlock": "rules over files and ports for one process",
     "limits": "limits of memory, CPU and processes; a kill of all at once",
