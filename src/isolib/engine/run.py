@@ -33,8 +33,8 @@ class Options(TypedDict, total=False):
     """What is wanted beside a command and its image, in words.
 
     ``env`` is added to the image's; ``user``: number, name, uid:gid; ``network``: "none" or "host"; ``namespaces``:
-    kind -> "new", "host", or a Namespace's descriptor; ``ids``: "auto", "self", "keep-id", or rows; ``offsets``: seconds
-    by clock; ``scratch``: where thrown-away writes go.
+    kind -> "new", "host", or a Namespace's descriptor; ``ids``: "auto", "self", "keep-id", or rows; ``offsets``:
+    seconds by clock; ``scratch``: where thrown-away writes go.
     """
 
     env: Mapping[str, str] | None
