@@ -23,7 +23,20 @@ from tests.unit.seccomp_oracle import ACTIONS, AUDIT, Call, run
 # seccomp.h of libseccomp
 OPS = {"ne": 1, "lt": 2, "le": 3, "eq": 4, "ge": 5, "gt": 6, "masked_eq": 7}
 BAD_ARCH = 2  # SCMP_FLTATR_ACT_BADARCH
-NAMES = ("read", "write", "openat", "ioctl", "mount", "mmap", "clone", "personality", "prctl", "keyctl", "futex", "lseek")
+NAMES = (
+    "read",
+    "write",
+    "openat",
+    "ioctl",
+    "mount",
+    "mmap",
+    "clone",
+    "personality",
+    "prctl",
+    "keyctl",
+    "futex",
+    "lseek",
+)
 RULES: tuple[Action, ...] = ("errno", "trap", "allow", "log", "kill_thread", "trace")
 NUMBERS = st.sampled_from([0, 1, 2, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
 WIDE = NUMBERS | st.sampled_from([1 << 32, (1 << 32) + 1, 1 << 63, (1 << 64) - 1])
