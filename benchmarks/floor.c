@@ -157,10 +157,14 @@ static void make_group(void)
 		write_file(hierarchies[limits[i].at].fd, in_group(limits[i].file), limits[i].text, O_NOFOLLOW);
 }
 
-static void remove_group(void)
+static void read_group(void)
 {
 	for (int i = 0; i < READS; i++)
 		read_file(hierarchies[reads[i].at].fd, in_group(reads[i].file));
+}
+
+static void remove_group(void)
+{
 	for (int i = 0; i < HIERARCHIES; i++)
 		MUST(sys(unlinkat, hierarchies[i].fd, group, 0x200 /* AT_REMOVEDIR */));
 }
@@ -248,6 +252,7 @@ static void start(void)
 	sys(close, null_fd);
 	carry(out[0], err[0], ends[0]);
 	next_event(ends[0], pidfd, MSG_DONTWAIT_);
+	read_group();
 	MUST(sys(waitid, P_PIDFD_, pidfd, 0, 4 /* WEXITED */ | WALL_));
 	remove_group();
 	sys(close, ends[0]);

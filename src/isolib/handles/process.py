@@ -151,8 +151,9 @@ class Process:
         return self._exit
 
     def _finish(self, exit_: Exit) -> None:
+        amended = self.amend(exit_)  # while init ends: its namespaces take the kernel some time
         self._reap()
-        self._exit = self.amend(exit_)
+        self._exit = amended
         self._release()
 
     def _reap(self) -> None:
