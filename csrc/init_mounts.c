@@ -135,15 +135,15 @@ long type_of(int fd)
 }
 
 /* Attach n[0]=mount, n[1]=root, n[2]: what to do where s[0]=path inside root is missing, 0: fail, 1: make it, 2: leave
- * it. The mount's register stays usable. */
+ * it; and 4: a link there is an error (ENOTDIR). The mount's register stays usable. */
 long do_attach(struct machine *m, const struct wire_step *s)
 {
 	int mount = reg(m, s->n[0]), root = reg(m, s->n[1]);
-	long fd = open_inside(root, text(m, s, 0), O_PATH), type, ret;
+	long fd = open_inside(root, text(m, s, 0), O_PATH | (s->n[2] & 4 ? O_NOFOLLOW : 0)), type, ret;
 
 	if (fd == -ENOENT && s->n[2] == 2)
 		return 0;
-	if (fd == -ENOENT && s->n[2]) {
+	if (fd == -ENOENT && s->n[2] & 1) {
 		type = type_of(mount);
 		fd = type < 0 ? type : open_made(root, text(m, s, 0), type == IFDIR_, type == IFDIR_ ? 0755 : 0644);
 	}

@@ -213,11 +213,14 @@ def set_attributes(mount_: int, add: int, remove: int, propagation: int, recursi
     return Step("set_attributes", (mount_, add, remove, propagation, int(recursive)), (), subject)
 
 
-def attach(mount_: int, root: int, path: str, make: bool | None = True, why: str = "") -> Step:
+def attach(
+    mount_: int, root: int, path: str, make: bool | None = True, why: str = "", *, follow: bool = True
+) -> Step:
     """Puts the mount in a register at path inside root. Where there is no mount point it is made with ``make``, with
-    False that is an error, and with None the mount is left out.
+    False that is an error, and with None the mount is left out. ``follow`` False: nor may a link be there.
     """
-    return Step("attach", (mount_, root, 2 if make is None else int(make)), (_bytes(path),), path, why)
+    how = (2 if make is None else int(make)) | (0 if follow else 4)
+    return Step("attach", (mount_, root, how), (_bytes(path),), path, why)
 
 
 def propagate(flags: int, subject: str, why: str = "") -> Step:

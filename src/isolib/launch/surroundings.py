@@ -65,7 +65,7 @@ def _read_mounts(table: bytes) -> tuple[HostMount, ...]:
     for line in table.splitlines():
         left, _, right = line.partition(b" - ")
         path = os.fsdecode(_unescaped(left.split(b" ")[4]))
-        found.append(HostMount(path, os.fsdecode(right.split(b" ")[0]), _is_open(path, open_)))
+        found.append(HostMount(path, os.fsdecode(right.split(b" ")[0]), _is_open(os.path.dirname(path), open_)))
     return tuple(found)
 
 
@@ -76,7 +76,7 @@ def _unescaped(path: bytes) -> bytes:
 
 
 def _is_open(path: str, known: dict[str, bool]) -> bool:
-    """Whether everybody may go to a path: each directory on the way, and itself if it is one, is x for others."""
+    """Whether everybody may go into a directory: it, and each on the way to it, is x for others."""
     if path not in known:
         known[path] = _is_open(os.path.dirname(path), known) and _others_may_pass(path)
     return known[path]
@@ -84,10 +84,9 @@ def _is_open(path: str, known: dict[str, bool]) -> bool:
 
 def _others_may_pass(path: str) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        return bool(os.stat(path).st_mode & 0o001)
     except OSError:
         return False
-    return bool(mode & 0o001) or mode & 0o170000 != 0o040000
 
 
 def _entries(top: str, most: int | None = None) -> Iterator[Entry]:

@@ -127,7 +127,10 @@ def _topmost(tops: Sequence[str], path: str) -> str | None:
 
 def _found(top: str, path: str) -> int:
     """What a root that nobody vouches for has at path: looked at, not opened, since a device or a FIFO may be there."""
-    root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # said of the root itself
+        return -1
     try:
         return mount.open_inside(root, path, os.O_PATH)
     except KernelError as error:

@@ -27,7 +27,8 @@ from isolib.spec.root import HostRoot
 
 FRESH = ("/proc", "/sys", "/dev")  # made by the chapter on the kernel
 EMPTY = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755}
-SYSTEM = (*FRESH, "/bin", "/boot", "/etc", "/lib", "/run", "/sbin", "/usr", "/var")
+PROGRAMS = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr")
+SYSTEM = (*FRESH, *PROGRAMS, "/run", "/var")
 _KINDS = """
     autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs proc
     pstore rpc_pipefs securityfs selinuxfs sysfs tracefs
@@ -39,7 +40,7 @@ def hides(spec: ContainerSpec, host: HostFacts, path: str) -> bool:
     """Whether a path of the host is not to be found inside: the place for it is empty, or the kernel's."""
     mapped = _is_mapped(spec, host)
     shown = {own_directory(spec, host), "" if mapped else host.home} - {"", "/"}
-    if any(below(path, top) for top in shown):
+    if path == host.home or any(below(path, top) for top in shown):
         return False
     empty = {*EMPTY, *FRESH, *({host.home} - {"/"} if mapped and _as_user(spec) else ())}
     return any(under(path, top) for top in empty)
@@ -94,7 +95,7 @@ def _whole(story: Story) -> None:
     _other_filesystems(story)
     _show_empties(story)
     if _as_user(story.spec) and story.host.home != "/":
-        show_empty(story, story.host.home, 0o700)
+        show_empty(story, story.host.home, 0o755)
     cwd = own_directory(story.spec, story.host)
     for register in trees:
         show_place(story, overlay(story, [attached(story, register)]), cwd, "the working directory")
@@ -162,7 +163,7 @@ def _fill(story: Story, top: str) -> set[str]:
             story.add(steps.mkdir(story.root, path))
         elif entry.kind == "link":
             story.add(steps.symlink(story.root, path, entry.to))
-        elif entry.kind == "dir" and story.host.overlay and not _mounted_below(story, path):
+        elif entry.kind == "dir" and _is_stackable(story, path):
             show_place(story, overlay(story, [linked(story, path)]), path)
             overlaid.add(path)
         else:
@@ -175,6 +176,11 @@ def _entries(story: Story, top: str) -> Iterator[Entry]:
     return (e for e in story.host.entries if e.path.startswith(prefix) and "/" not in e.path[len(prefix) :])
 
 
+def _is_stackable(story: Story, path: str) -> bool:
+    """Programs and settings are nobody's to change: a plain bind, which is also the cheaper one to run from."""
+    return story.host.overlay and path not in PROGRAMS and not _mounted_below(story, path)
+
+
 def _mounted_below(story: Story, path: str) -> bool:
     """Whether the kernel refuses to stack on it: a mount below is locked (EINVAL)."""
     return any(under(mount.path, path) for mount in story.host.mounts)
@@ -184,7 +190,7 @@ def _show_own(story: Story, path: str) -> set[str]:
     """The home or the working directory: always writable, always thrown away. Returns what is overlaid then."""
     if not story.host.overlay:
         if path == story.host.home:
-            show_empty(story, path, 0o700)
+            show_empty(story, path, 0o755)
         return {path}
     if _mounted_below(story, path):
         show_empty(story, path, 0o755)

@@ -60,7 +60,7 @@ def _keep(story: Story, path: str, kind: str, options: Sequence[tuple[str, str]]
     """A new mount at path, kept open as a place."""
     tree = story.take()
     story.add(steps.mount_new(kind, options, attributes, tree, why))
-    story.add(steps.attach(tree, story.root, path))
+    story.add(steps.attach(tree, story.root, path, follow=False))
     story.places[path] = tree
 
 
@@ -68,7 +68,7 @@ def _keep_bound(story: Story, path: str, why: str) -> None:
     tree = story.take()
     story.add(steps.open_tree(HOST, path, CLONE_ALL, tree, why))
     story.add(steps.set_attributes(tree, MOUNT_ATTR_RDONLY | PLAIN, 0, 0, True, f"{path}, read-only, AT_RECURSIVE"))
-    story.add(steps.attach(tree, story.root, path))
+    story.add(steps.attach(tree, story.root, path, follow=False))
     story.places[path] = tree
 
 
