@@ -78,6 +78,11 @@ def write(path: str, text: bytes = b"x") -> int:
         os.close(fd)
 
 
+def read(path: str, most: int = 1000) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
 def mount(source: str, target: str, kind: str | None, flags: int = 0) -> int:
     word = kind.encode() if kind else None
     return checked(libc.mount(source.encode(), target.encode(), word, flags, None))
@@ -96,96 +101,6 @@ def chroot_dotdot() -> object:
         os.chdir("..")
     os.chroot(".")
     return os.path.exists("/" + sys.argv[2]) and "the host's canary"
-
-
-@way
-def proc_1_root() -> object:
-    return os.listdir("/proc/1/root/")
-
-
-@way
-def proc_1_cwd() -> object:
-    return os.listdir("/proc/1/cwd/")
-
-
-@way
-def proc_1_fd() -> object:
-    return os.listdir("/proc/1/fd")
-
-
-@way
-def proc_1_exe() -> object:
-    return os.open("/proc/1/exe", os.O_RDONLY)
-
-
-@way
-def proc_1_mem() -> object:
-    return os.open("/proc/1/mem", os.O_RDONLY)
-
-
-@way
-def proc_1_environ() -> object:
-    return open("/proc/1/environ", "rb").read()
-
-
-@way
-def own_exe_overwritten() -> object:
-    return os.open("/proc/self/exe", os.O_WRONLY)
-
-
-@way
-def core_pattern() -> object:
-    return write("/proc/sys/kernel/core_pattern", b"|/tmp/x")
-
-
-@way
-def modprobe_path() -> object:
-    return write("/proc/sys/kernel/modprobe", b"/tmp/x")
-
-
-@way
-def sysrq() -> object:
-    return write("/proc/sysrq-trigger", b"h")
-
-
-@way
-def uevent_helper() -> object:
-    return write("/sys/kernel/uevent_helper", b"/tmp/x")
-
-
-@way
-def sys_power() -> object:
-    return write("/sys/power/state", b"on")
-
-
-@way
-def binfmt_misc() -> object:
-    return write("/proc/sys/fs/binfmt_misc/register", b":x:M::x::/tmp/x:")
-
-
-@way
-def host_shadow() -> object:
-    return open("/etc/shadow", "rb").read()[:10]
-
-
-@way
-def host_canary() -> object:
-    return open("/" + sys.argv[2], "rb").read()
-
-
-@way
-def kernel_memory() -> object:
-    return os.open("/dev/mem", os.O_RDONLY)
-
-
-@way
-def kcore() -> object:
-    return open("/proc/kcore", "rb").read(4) == b"\x7fELF" and "kcore"
-
-
-@way
-def kernel_keys() -> object:
-    return open("/proc/keys", "rb").read(10)
 
 
 @way
@@ -213,11 +128,6 @@ def handle_of_the_host() -> object:
     handle = ctypes.create_string_buffer(struct.pack("<Ii", 8, 1) + struct.pack("<II", 2, 0), 144)
     root = os.open("/usr", os.O_RDONLY)
     return call("open_by_handle_at", root, handle, os.O_RDONLY)
-
-
-@way
-def shared_memory_of_the_host() -> object:
-    return "canary" in os.listdir("/dev/shm") and "the host's /dev/shm"
 
 
 # Mounts
@@ -253,41 +163,6 @@ def mount_overlay() -> object:
     return mount("overlay", "/tmp/p", "overlay")
 
 
-@way
-def remount_proc_sys() -> object:
-    return mount("none", "/proc/sys", None, 32 | 4096)  # MS_REMOUNT | MS_BIND, without MS_RDONLY
-
-
-@way
-def unmount_a_mask() -> object:
-    return checked(libc.umount2(b"/proc/keys", 2))
-
-
-@way
-def new_mount_calls() -> object:
-    return call("fsopen", b"tmpfs", 0)
-
-
-@way
-def tree_of_a_mask() -> object:
-    return call("open_tree", -100, b"/proc/kcore", 1)
-
-
-@way
-def mount_attributes() -> object:
-    return call("mount_setattr", -100, b"/proc/sys", 0, ctypes.create_string_buffer(32), 32)
-
-
-@way
-def pivot() -> object:
-    return call("pivot_root", b"/tmp", b"/tmp")
-
-
-@way
-def propagation() -> object:
-    return mount("none", "/", None, 1 << 20 | 0x4000)  # MS_SHARED | MS_REC
-
-
 # Namespaces
 
 
@@ -298,21 +173,11 @@ def setns_of_1() -> object:
 
 
 @way
-def new_user_namespace() -> object:
-    return checked(libc.unshare(CLONE_NEWUSER))
-
-
-@way
 def new_user_namespace_by_clone3() -> object:
     arguments = ctypes.create_string_buffer(struct.pack("<11Q", CLONE_NEWUSER, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0))
     if call("clone3", arguments, 88) == 0:
         os._exit(0)
     return "cloned"
-
-
-@way
-def new_mount_namespace() -> object:
-    return checked(libc.unshare(CLONE_NEWNS))
 
 
 @way
@@ -325,21 +190,11 @@ def host_name() -> object:
 
 
 @way
-def trace_1() -> object:
-    return call("ptrace", 0x4206, 1, 0, 0)
-
-
-@way
 def memory_of_1() -> object:
     buffer = ctypes.create_string_buffer(16)
     mine = struct.pack("<QQ", ctypes.addressof(buffer), 8)
     theirs = struct.pack("<QQ", 0x400000, 8)
     return call("process_vm_readv", 1, mine, 1, theirs, 1, 0)
-
-
-@way
-def descriptor_of_1() -> object:
-    return [call("pidfd_getfd", os.pidfd_open(1), number, 0) for number in range(3, 10)]
 
 
 @way
@@ -357,16 +212,6 @@ def host_process() -> object:
 
 
 @way
-def host_process_by_pidfd() -> object:
-    return os.pidfd_open(int(sys.argv[3]))
-
-
-@way
-def processes_of_the_host() -> object:
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 1000]
-
-
-@way
 def priority() -> object:
     os.setpriority(os.PRIO_PROCESS, 0, -20)
     return "raised"
@@ -375,87 +220,7 @@ def priority() -> object:
 # The kernel
 
 
-@way
-def keyring() -> object:
-    return call("keyctl", 1, 0)
-
-
-@way
-def key_added() -> object:
-    return call("add_key", b"user", b"x", b"x", 1, -3)
-
-
-@way
-def performance_events() -> object:
-    return call("perf_event_open", ctypes.create_string_buffer(128), 0, -1, -1, 0)
-
-
-@way
-def bpf() -> object:
-    return call("bpf", 0, ctypes.create_string_buffer(128), 128)
-
-
-@way
-def userfaultfd() -> object:
-    return call("userfaultfd", 0)
-
-
-@way
-def io_uring() -> object:
-    return call("io_uring_setup", 8, ctypes.create_string_buffer(256))
-
-
-@way
-def kexec() -> object:
-    return call("kexec_load", 0, 0, 0, 0)
-
-
-@way
-def reboot() -> object:
-    return call("reboot", 0xFEE1DEAD, 672274793, 0x89ABCDEF, 0)
-
-
-@way
-def module() -> object:
-    return call("init_module", b"x", 1, b"")
-
-
-@way
-def swap() -> object:
-    return call("swapon", b"/tmp/x", 0)
-
-
-@way
-def accounting() -> object:
-    return call("acct", b"/tmp/x")
-
-
-@way
-def clock() -> object:
-    return call("clock_settime", 0, struct.pack("<qq", 0, 0))
-
-
-@way
-def time_of_day() -> object:
-    return call("settimeofday", struct.pack("<qq", 0, 0), 0)
-
-
-@way
-def kernel_log() -> object:
-    return call("syslog", 3, ctypes.create_string_buffer(64), 64)
-
-
 # Terminals and sockets
-
-
-@way
-def pushed_input() -> object:
-    return fcntl.ioctl(0, 0x5412, b"x")  # TIOCSTI
-
-
-@way
-def console_selection() -> object:
-    return fcntl.ioctl(0, 0x541C, b"\x02")  # TIOCLINUX
 
 
 @way
@@ -489,19 +254,65 @@ def audit() -> object:
 
 
 @way
-def virtual_machine_sockets() -> object:
-    return socket.socket(40, socket.SOCK_STREAM)
-
-
-@way
-def kernel_cryptography() -> object:
-    return socket.socket(38, socket.SOCK_SEQPACKET)
-
-
-@way
 def packets() -> object:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
         return sock.getsockname()[0] or "opened in its own network namespace"
+
+
+# One call each.
+ONE_CALL: dict[str, Callable[[], object]] = {
+    "proc_1_root": lambda: os.listdir("/proc/1/root/"),
+    "proc_1_cwd": lambda: os.listdir("/proc/1/cwd/"),
+    "proc_1_fd": lambda: os.listdir("/proc/1/fd"),
+    "proc_1_exe": lambda: os.open("/proc/1/exe", os.O_RDONLY),
+    "proc_1_mem": lambda: os.open("/proc/1/mem", os.O_RDONLY),
+    "proc_1_environ": lambda: read("/proc/1/environ"),
+    "own_exe_overwritten": lambda: os.open("/proc/self/exe", os.O_WRONLY),
+    "core_pattern": lambda: write("/proc/sys/kernel/core_pattern", b"|/tmp/x"),
+    "modprobe_path": lambda: write("/proc/sys/kernel/modprobe", b"/tmp/x"),
+    "sysrq": lambda: write("/proc/sysrq-trigger", b"h"),
+    "uevent_helper": lambda: write("/sys/kernel/uevent_helper", b"/tmp/x"),
+    "sys_power": lambda: write("/sys/power/state", b"on"),
+    "binfmt_misc": lambda: write("/proc/sys/fs/binfmt_misc/register", b":x:M::x::/tmp/x:"),
+    "host_shadow": lambda: read("/etc/shadow", 10),
+    "host_canary": lambda: read("/" + sys.argv[2]),
+    "kernel_memory": lambda: os.open("/dev/mem", os.O_RDONLY),
+    "kcore": lambda: read("/proc/kcore", 4) == b"\x7fELF" and "kcore",
+    "kernel_keys": lambda: read("/proc/keys", 10),
+    "shared_memory_of_the_host": lambda: "canary" in os.listdir("/dev/shm") and "the host's /dev/shm",
+    "remount_proc_sys": lambda: mount("none", "/proc/sys", None, 32 | 4096),
+    "unmount_a_mask": lambda: checked(libc.umount2(b"/proc/keys", 2)),
+    "new_mount_calls": lambda: call("fsopen", b"tmpfs", 0),
+    "tree_of_a_mask": lambda: call("open_tree", -100, b"/proc/kcore", 1),
+    "mount_attributes": lambda: call("mount_setattr", -100, b"/proc/sys", 0, ctypes.create_string_buffer(32), 32),
+    "pivot": lambda: call("pivot_root", b"/tmp", b"/tmp"),
+    "propagation": lambda: mount("none", "/", None, 1 << 20 | 0x4000),
+    "new_user_namespace": lambda: checked(libc.unshare(CLONE_NEWUSER)),
+    "new_mount_namespace": lambda: checked(libc.unshare(CLONE_NEWNS)),
+    "trace_1": lambda: call("ptrace", 0x4206, 1, 0, 0),
+    "descriptor_of_1": lambda: [call("pidfd_getfd", os.pidfd_open(1), number, 0) for number in range(3, 10)],
+    "host_process_by_pidfd": lambda: os.pidfd_open(int(sys.argv[3])),
+    "processes_of_the_host": lambda: [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 1000],
+    "keyring": lambda: call("keyctl", 1, 0),
+    "key_added": lambda: call("add_key", b"user", b"x", b"x", 1, -3),
+    "performance_events": lambda: call("perf_event_open", ctypes.create_string_buffer(128), 0, -1, -1, 0),
+    "bpf": lambda: call("bpf", 0, ctypes.create_string_buffer(128), 128),
+    "userfaultfd": lambda: call("userfaultfd", 0),
+    "io_uring": lambda: call("io_uring_setup", 8, ctypes.create_string_buffer(256)),
+    "kexec": lambda: call("kexec_load", 0, 0, 0, 0),
+    "reboot": lambda: call("reboot", 0xFEE1DEAD, 672274793, 0x89ABCDEF, 0),
+    "module": lambda: call("init_module", b"x", 1, b""),
+    "swap": lambda: call("swapon", b"/tmp/x", 0),
+    "accounting": lambda: call("acct", b"/tmp/x"),
+    "clock": lambda: call("clock_settime", 0, struct.pack("<qq", 0, 0)),
+    "time_of_day": lambda: call("settimeofday", struct.pack("<qq", 0, 0), 0),
+    "kernel_log": lambda: call("syslog", 3, ctypes.create_string_buffer(64), 64),
+    "pushed_input": lambda: fcntl.ioctl(0, 0x5412, b"x"),
+    "console_selection": lambda: fcntl.ioctl(0, 0x541C, b"\x02"),
+    "virtual_machine_sockets": lambda: socket.socket(40, socket.SOCK_STREAM),
+    "kernel_cryptography": lambda: socket.socket(38, socket.SOCK_SEQPACKET),
+}
+WAYS.update(ONE_CALL)
 
 
 def main() -> None:

@@ -24,13 +24,13 @@ READ_ONLY = tuple(f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq
 class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The default suits code that is not trusted, in a user namespace; every field can be loosened on its own.
 
-    ``seccomp``: "default", "unconfined" or a SeccompProfile. ``landlock``: rules, or None. ``masked``, ``read_only``:
+    ``seccomp``: "default", "strict", "unconfined" or a SeccompProfile. ``landlock``: rules, or None. ``masked``, ``read_only``:
     paths inside. ``no_new_privs`` False lets set-user-id programs work. ``best_effort``: what this host cannot do is
     left out and listed in ``Exit.degraded``, in place of an error.
     """
 
     capabilities: Capabilities = Capabilities()
-    seccomp: SeccompProfile | Literal["default", "unconfined"] = "default"
+    seccomp: SeccompProfile | Literal["default", "strict", "unconfined"] = "default"
     landlock: Landlock | None = None
     no_new_privs: bool = True
     masked: tuple[str, ...] = MASKED
@@ -43,8 +43,8 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         yield from part_problems(f"{where}.capabilities", self.capabilities, Capabilities)
         if not isinstance(self.seccomp, str):
             yield from part_problems(f"{where}.seccomp", self.seccomp, SeccompProfile)
-        elif self.seccomp not in ("default", "unconfined"):
-            yield Problem(f"{where}.seccomp", "one of 'default', 'unconfined', or a SeccompProfile")
+        elif self.seccomp not in ("default", "strict", "unconfined"):
+            yield Problem(f"{where}.seccomp", "one of 'default', 'strict', 'unconfined', or a SeccompProfile")
         if self.landlock is not None:
             yield from part_problems(f"{where}.landlock", self.landlock, Landlock)
         for name in ("masked", "read_only"):

@@ -13,7 +13,6 @@ from isolib.spec.process import IO_CLASSES, PERSONALITIES, POLICIES, RLIMITS, Sc
 from isolib.spec.seccomp import SeccompProfile
 
 PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 8, 38
-NEW_LISTENER = 8
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -125,13 +124,12 @@ def _seccomp(story: Story) -> None:
     if wish == "unconfined":
         return
     from isolib.launch.seccomp import assemble
-    from isolib.spec.seccomp_default import DEFAULT
+    from isolib.spec.seccomp_default import DEFAULT, STRICT
 
-    profile = wish if isinstance(wish, SeccompProfile) else DEFAULT
+    profile = wish if isinstance(wish, SeccompProfile) else STRICT if wish == "strict" else DEFAULT
     held = _capabilities(story).names()
     program = assemble(profile, arch=story.host.arch, capabilities=held, kernel=story.host.kernel)
-    flags = program.flags | (NEW_LISTENER if program.notify else 0)
-    story.add(steps.seccomp(program.code, flags, f"a filter of {program.count} instructions"))
+    story.add(steps.seccomp(program.code, program.flags, f"a filter of {program.count} instructions"))
 
 
 def _landlock_paths(story: Story) -> dict[str, int]:
