@@ -1,5 +1,11 @@
 """How Sphinx makes these pages: MyST for the text, furo for the looks, autodoc for the reference."""
 
+from importlib import import_module
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
 import isolib
 
 project = "isolib"
@@ -29,3 +35,17 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 html_show_sphinx = False
 html_copy_source = False
+
+
+class Help(Directive):
+    """``.. isolib-help:: run``: what ``isolib run --help`` prints, so that no option is described twice."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        text = import_module(f"isolib.cli.{self.arguments[0]}").PAGE.render()
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def setup(app: Sphinx) -> None:
+    app.add_directive("isolib-help", Help)
