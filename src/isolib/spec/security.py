@@ -25,8 +25,8 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The default suits code that is not trusted, in a user namespace; every field can be loosened on its own.
 
     ``seccomp``: "default", "strict", "unconfined" or a SeccompProfile. ``landlock``: rules, or None. ``masked``,
-    ``read_only``: paths inside. ``no_new_privs`` False lets set-user-id programs work. ``best_effort``: what this host cannot do is
-    left out and listed in ``Exit.degraded``, in place of an error.
+    ``read_only``: paths inside. ``no_new_privs`` False lets set-user-id programs work. ``best_effort``: what this host
+    cannot do is left out and listed in ``Exit.degraded``, in place of an error.
     """
 
     capabilities: Capabilities = Capabilities()
