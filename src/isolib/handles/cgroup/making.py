@@ -124,14 +124,15 @@ def _undo(made: Sequence[Directory]) -> None:
 
 def remove_implied(places: Iterable[Directory]) -> None:
     """After a group is gone: remove its parents that only a name implied, when no other group is in them."""
+    mark = own_mark()
     for place in places:
         _named.discard((place.hierarchy.point, place.path))
-        parent = place.parent
-        while own_mark() in parent.path and (parent.hierarchy.point, parent.path) not in _named:
+        path = place.path.rpartition("/")[0]
+        while mark in path and (place.hierarchy.point, path) not in _named:
             try:
-                parent.remove()
+                Directory(place.hierarchy, path).remove()
             except FileNotFoundError:
                 pass
             except OSError:
                 break
-            parent = parent.parent
+            path = path.rpartition("/")[0]
