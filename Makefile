@@ -2,7 +2,7 @@
 
 # The results must not depend on the caller's PATH: a folder in it that only root may enter changes what execvp answers.
 export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV ISOLIB_ROOT
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -10,7 +10,7 @@ SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest -p no:cacheprovider
-C_FILES := $(wildcard csrc/*.[ch] benchmarks/*.c tools/*.c tests/*/*.c)
+C_FILES := $(wildcard csrc/*.[ch] benchmarks/*.[ch] tools/*.c tests/*/*.c)
 PY_PATHS := src tests examples tools benchmarks setup.py docs/conf.py
 
 .PHONY: help
