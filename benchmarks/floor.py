@@ -203,7 +203,7 @@ _WORDS: dict[str, Callable[[Step], list[str]]] = {
     "symlink": _call("make_link({r0}, {s0}, {s1});"),
     "mask": _call("mask({r0}, {s0}, {r1}, {r2});"),
     "read_only": _call("read_only({r0}, {s0});"),
-    "pivot": _call("pivot({r0}, {1});"),
+    "pivot": _call("pivot({r0}, {r1});"),
     "setsid": _call("MUST(sys(setsid));"),
     "umask": _call("sys(umask, {0});"),
     "keyring": _call("sys(keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0);"),

@@ -157,12 +157,19 @@ static inline void read_only(int root, const char *path)
 	sys(close, fd);
 }
 
-static inline void pivot(int root, int over)
+static inline void pivot(int root, int scratch)
 {
+	char old[64];
+	int top;
+
+	MUST(sys(mkdirat, scratch, "old", 0700));
+	top = MUST(sys(open_tree, scratch, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+	snprintf(old, sizeof(old), "/proc/self/fd/%d/old", top);
+	MUST(sys(move_mount, top, "", root, "", EMPTY_PATHS));
 	MUST(sys(fchdir, root));
-	MUST(sys(pivot_root, ".", "."));
-	for (int i = 0; i <= over; i++)
-		MUST(sys(umount2, ".", 2 /* MNT_DETACH */));
+	MUST(sys(pivot_root, ".", old));
+	MUST(sys(umount2, ".", 2 /* MNT_DETACH */));
+	sys(close, top);
 	MUST(sys(chdir, "/"));
 }
 

@@ -202,16 +202,29 @@ long do_read_only(struct machine *m, const struct wire_step *s)
 	return ret;
 }
 
-/* Pivot n[0]=root, n[1]=how many mounts lie over the old root. pivot_root(".", ".") stacks the old root on the new one
- * (pivot_root(2)); what lies over the old root is on top of the stack, and goes first. */
+/* Pivot n[0]=root, n[1]=the scratch, which lies over the old root. pivot_root(".", ".") would leave the two in a stack,
+ * to be unmounted one by one, and the kernel waits for a grace period of RCU each time. So the scratch is laid over the
+ * new root as well, takes the old one into a directory, and all of it goes at once. Needs the host's /proc. */
 long do_pivot(struct machine *m, const struct wire_step *s)
 {
-	long ret = sys(fchdir, reg(m, s->n[0]));
+	int root = reg(m, s->n[0]), scratch = reg(m, s->n[1]);
+	char old[FD_PATH + 8];
+	long top, ret = sys(mkdirat, scratch, "old", 0700);
 
+	if (ret < 0)
+		return ret;
+	top = sys(open_tree, scratch, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (top < 0)
+		return top;
+	memcpy(old + strlen(fd_path(old, (int)top)), "/old", sizeof("/old"));
+	ret = attach((int)top, root);
 	if (ret == 0)
-		ret = sys(pivot_root, ".", ".");
-	for (s64 i = 0; i <= s->n[1] && ret == 0; i++)
+		ret = sys(fchdir, root);
+	if (ret == 0)
+		ret = sys(pivot_root, ".", old);
+	if (ret == 0)
 		ret = sys(umount2, ".", MNT_DETACH_);
+	sys(close, top);
 	return ret < 0 ? ret : sys(chdir, "/");
 }
 

@@ -217,7 +217,7 @@ USES = {
     "write": (0,),
     "mask": (0, 1, 2),
     "read_only": (0,),
-    "pivot": (0,),
+    "pivot": (0, 1),
     "chroot": (0,),
     "fork": (0,),
     "pty": (0,),

@@ -259,9 +259,9 @@ def read_only(root: int, path: str) -> Step:
     return Step("read_only", (root,), (_bytes(path),), path, "read-only")
 
 
-def pivot(root: int, over: int = 0) -> Step:
-    """``over``: how many mounts lie over the old root."""
-    return Step("pivot", (root, over), (), "., .", "the old root, and the scratch over it, are detached with it")
+def pivot(root: int, scratch: int) -> Step:
+    """``scratch``: the tmpfs that lies over the old root; both are detached."""
+    return Step("pivot", (root, scratch), (), "., scratch/old", "the old root and the scratch over it are detached")
 
 
 def chroot(root: int) -> Step:

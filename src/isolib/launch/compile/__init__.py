@@ -59,12 +59,12 @@ def _names(story: Story) -> None:
 
 def _leave(story: Story, enterable: bool) -> None:
     """What still needs the host's /proc, then the change of root."""
-    for register in sorted({story.scratch, story.upper}):
-        story.give_back(register)
     if enterable:
         _hand_over(story)
-    story.add(steps.pivot(story.root, 1) if story.spec.change_root == "pivot" else steps.chroot(story.root))
-    story.give_back(story.root)
+    pivots = story.spec.change_root == "pivot"
+    story.add(steps.pivot(story.root, story.scratch) if pivots else steps.chroot(story.root))
+    for register in sorted({story.root, story.scratch, story.upper}):
+        story.give_back(register)
 
 
 def _hand_over(story: Story) -> None:
