@@ -6,6 +6,8 @@ from tests.kernel.refusing import evaluated
 
 RUN = "isolib.run(['/bin/sh', '-c', 'echo $((6 * 7)); read x < /proc/self/mountinfo'], cwd='/').text()"
 ENTER = "isolib.Container(None, ['/bin/sleep', '100'], cwd='/').start().exec(['/bin/sh', '-c', 'echo 42']).text()"
+pytestmark = pytest.mark.slow
+
 NUMBERS = ["ENOSYS", "EPERM"]
 
 # What is done in another way: for each call, what it costs is in docs/reference/kernels.md.

@@ -76,6 +76,7 @@ def test_a_register_is_filled_once_and_read_only_where_it_is_filled() -> None:
         assert caught.value.index == len(story) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.needs_compiler
 def test_mutated_plans_under_the_sanitizers(tmp_path: Path) -> None:
     program, plan = tmp_path / "fuzz", tmp_path / "plan"

@@ -117,6 +117,7 @@ def test_somebody_elses_wait_takes_init_and_loses_nothing() -> None:
         assert process.wait(20).code == 5
 
 
+@pytest.mark.slow
 def test_threads_that_allocate() -> None:
     """A lock of the allocator held by another thread during the clone hangs nothing."""
     stop = threading.Event()

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 import isolib
 from isolib import Capabilities, Container, Inject, Security
 from isolib.linux import spawn
@@ -19,6 +21,7 @@ def test_a_script_that_is_init_itself() -> None:
     assert result.text().endswith("done\n")
 
 
+@pytest.mark.slow
 def test_every_exe_in_sight_refuses_to_be_written() -> None:
     """A root with every capability tries for all processes while others enter."""
     script = (

@@ -50,6 +50,7 @@ def test_nothing_is_had_of_init() -> None:
         assert findings(container, report) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_had_of_those_who_enter() -> None:
     with besieged(SECONDS) as (container, report):
         enters = 0
@@ -63,6 +64,7 @@ def test_nothing_is_had_of_those_who_enter() -> None:
         assert enters > 20
 
 
+@pytest.mark.slow
 def test_the_attacker_would_notice() -> None:
     """The same attack on an enterer that can be traced (a step inserted after it joined) does find something."""
     with besieged(SECONDS / 3) as (container, report):

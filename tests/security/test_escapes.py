@@ -11,6 +11,8 @@ import isolib
 from isolib import Capabilities, Inject, Security
 from tests.security import escapes
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Inject("/escapes.py", Path(escapes.__file__).read_bytes())
 
 # What stands in the way by default; "nothing": the call works and gives nothing of the host's.

@@ -31,12 +31,14 @@ def die_at(prepared: Prepared, index: int) -> int:
         return init
 
 
+@pytest.mark.slow
 def test_at_every_step() -> None:
     prepared = prepare(isolib.container_spec(["sleep", "1000"]), enterable=True)
     for index in range(len(prepared.plan)):
         die_at(prepared, index)
 
 
+@pytest.mark.slow
 @pytest.mark.needs_groups
 def test_at_every_third_step_with_a_group_and_the_next_call_sweeps() -> None:
     prepared = prepare(isolib.container_spec(["sleep", "1000"], limits=Limits(memory="64M", pids=20)))
