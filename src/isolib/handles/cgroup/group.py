@@ -69,14 +69,21 @@ class CGroup:
             raise SpecError(problems)
         above = parent._places if isinstance(parent, CGroup) else parent
         wanted = layout.COUNTED if controllers is None else tuple(controllers)
+        places: list[Directory] = []
         try:
-            group = cls(making.create(name, limits, above, wanted, kept), name)
+            places = making.create(name, limits, above, wanted, kept)
         finally:
-            if isinstance(parent, CGroup):
+            if isinstance(parent, CGroup) and not parent._covers(places):
                 parent._adopt()
+        group = cls(places, name)
         group._owned = not kept
         group._inner = isinstance(parent, CGroup)
         return group
+
+    def _covers(self, places: Iterable[Directory]) -> bool:
+        """Whether these, some, are in hierarchies that this group is in as well."""
+        needed = {place.hierarchy for place in places}
+        return bool(needed) and needed <= {place.hierarchy for place in self._places}
 
     def _adopt(self) -> None:
         """v1: a child may need a hierarchy in which this group had no directory, and has one now."""

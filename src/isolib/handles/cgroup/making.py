@@ -112,6 +112,8 @@ def _mkdir(group: Directory) -> None:
         group.remove()
         raise
     except OSError as error:
+        if error.errno == ENODEV:  # the group around it is just being removed
+            raise FileNotFoundError(group.absolute) from None
         raise group.error(error, "mkdir") from None
 
 
