@@ -27,6 +27,7 @@ def make_busybox_root(root: Path) -> Path:
     busybox = printed_by("busybox")
     for folder in ("bin", "dev", "etc", "home/app", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp"):
         (root / folder).mkdir(parents=True)
+    root.chmod(0o755)
     (root / "tmp").chmod(0o1777)
     (root / "bin/busybox").write_bytes(busybox.read_bytes())
     (root / "bin/busybox").chmod(0o755)

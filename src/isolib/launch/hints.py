@@ -28,6 +28,7 @@ HINTS: dict[tuple[str, int], str] = {
     ("move_mount", errno.EACCES): "the mount point does not exist, and its directory is not the container's to write",
     ("move_mount", errno.EOVERFLOW): "the mount point would be made in a directory whose owner is not mapped",
     ("move_mount", errno.ELOOP): "a magic link or too many links on the way to the mount point",
+    ("move_mount", errno.EINVAL): "a file can be mounted on a file only, and a directory on a directory",
     ("move_mount", errno.ENOTDIR): "a file can be mounted on a file only, and a directory on a directory",
     (
         "mount",
@@ -36,7 +37,12 @@ HINTS: dict[tuple[str, int], str] = {
     ("mount", errno.EPERM): "this kernel does not mount overlay in a user namespace (Linux 5.11)",
     ("mount", errno.ELOOP): "the layers overlap, or one is the upper directory",
     ("mount", errno.ENOENT): "a layer does not exist",
-    ("mount_setattr", errno.EINVAL): "this filesystem cannot be id-mapped: use owner='host'",
+    ("mount_setattr", errno.EINVAL): "an attribute that this kernel or filesystem does not know",
+    (
+        "mount_setattr",
+        errno.EPERM,
+    ): "noatime, nodiratime and what an ordinary user's own mounts have are locked in a user "
+    "namespace (mount_namespaces(7)): leave the option out",
     ("mount_setattr", errno.ENOSYS): "needs Linux 5.12",
     (
         "fsmount",

@@ -12,6 +12,7 @@ from isolib.handles.ids.caller import caller_area
 from isolib.handles.ids.wish import hold
 from isolib.launch.compile import Identity
 from isolib.launch.compile.hostroot import hides, own_directory
+from isolib.launch.compile.story import is_outsider
 from isolib.launch.users import lookup
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
@@ -33,7 +34,7 @@ def resolve(spec: ContainerSpec, host: HostFacts) -> tuple[ContainerSpec, Identi
         raise SpecError(problems)
     if spec.ids is None and spec.namespace("user") == "new":
         spec = msgspec.structs.replace(spec, ids=Ids("auto" if host.privileged else "self"))
-    problems += [*_descriptor_problems(spec), *_mount_problems(spec), *_root_problems(spec)]
+    problems += [*_descriptor_problems(spec), *_mount_problems(spec), *_root_problems(spec, host)]
     identity = _identity(spec, host, problems)
     if problems:
         raise SpecError(problems)
@@ -85,10 +86,15 @@ def _is_missing(mount: Bind | Device) -> bool:
     return not os.path.exists(mount.source)
 
 
-def _root_problems(spec: ContainerSpec) -> Iterator[Problem]:
+def _root_problems(spec: ContainerSpec, host: HostFacts) -> Iterator[Problem]:
     for i, layer in enumerate(spec.root.layers if isinstance(spec.root, DirectoryRoot) else ()):
         if not os.path.isdir(layer):
             yield Problem(f"root.layers[{i}]", f"{layer!r} is no directory")
+        elif is_outsider(spec, host) and os.stat(layer).st_mode & 0o005 != 0o005:
+            what = (
+                f"{layer!r} is closed to the container's root, whose id is not the caller's: chmod o+rx, or ids='self'"
+            )
+            yield Problem(f"root.layers[{i}]", what)
     place = spec.scratch.directory
     if place is not None and not (os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK)):
         yield Problem("scratch.directory", f"{place!r} is no directory that the caller may write to")

@@ -213,9 +213,7 @@ def set_attributes(mount_: int, add: int, remove: int, propagation: int, recursi
     return Step("set_attributes", (mount_, add, remove, propagation, int(recursive)), (), subject)
 
 
-def attach(
-    mount_: int, root: int, path: str, make: bool | None = True, why: str = "", *, follow: bool = True
-) -> Step:
+def attach(mount_: int, root: int, path: str, make: bool | None = True, why: str = "", *, follow: bool = True) -> Step:
     """Puts the mount in a register at path inside root. Where there is no mount point it is made with ``make``, with
     False that is an error, and with None the mount is left out. ``follow`` False: nor may a link be there.
     """

@@ -56,7 +56,8 @@ def with_surroundings(facts: HostFacts) -> HostFacts:
     for path in dict.fromkeys((home, cwd)):
         if path != "/" and any(under(mount.path, path) for mount in mounts):
             entries += tuple(_entries(path, MOST_ENTRIES))
-    return msgspec.structs.replace(facts, mounts=mounts, entries=entries, home=home, cwd=cwd, resolver=_resolver())
+    found = {"mounts": mounts, "entries": entries, "home": home, "cwd": cwd, "resolver": _resolver()}
+    return msgspec.structs.replace(facts, cwd_is_open=_is_open(cwd, {"/": True}), **found)
 
 
 def _read_mounts(table: bytes) -> tuple[HostMount, ...]:

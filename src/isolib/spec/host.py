@@ -28,6 +28,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     arch: str = "x86_64"
     home: str = "/"  # the caller's, where it is a directory that he may enter
     cwd: str = "/"
+    cwd_is_open: bool = True  # everybody may go there
     privileged: bool = False  # may mount outside a user namespace: CAP_SYS_ADMIN in the caller's own
     first_user_namespace: bool = True  # the caller is in the host's own user namespace
     user_namespace: bool = True  # may be made, and mounts work in it (Ubuntu 24.04 allows the first only)

@@ -1,14 +1,18 @@
 """The first chapter: init joins and makes namespaces, is moved into its group, gets its ids and becomes root inside."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 from isolib.launch import steps
-from isolib.launch.compile.story import Story
+from isolib.launch.compile.story import CLONE, CLONE_ALL, O_DIRECTORY, O_PATH, Story
 from isolib.launch.plan import NAMESPACE_FLAGS, flag_words
 from isolib.launch.steps import Tree
 from isolib.spec.container import ContainerSpec
+from isolib.spec.mounts import Bind
+from isolib.spec.root import DirectoryRoot
 
 PR_SET_DUMPABLE = 4
+EARLY = 40
 BATCH = 48  # descriptors in one message (it carries 64) and below the number of registers
 
 
@@ -59,6 +63,8 @@ def _meet(story: Story, trees: Sequence[Tree]) -> None:
     why = "the caller: into the group, id maps, the root's trees"
     story.add(steps.sync("identity", into=first, trees=trees, more=int(story.on_disk), why=why))
     _own_files(story)
+    if story.outsider:
+        _open_as_caller(story)
     if new_user:
         story.add(steps.prctl("PR_SET_DUMPABLE, 0", PR_SET_DUMPABLE, 0, why="nobody inside may trace init"))
     if story.apart:
@@ -75,6 +81,20 @@ def _own_files(story: Story) -> None:
         story.add(steps.unshare(NAMESPACE_FLAGS["time"], "NEWTIME", why))
         if offsets := _offsets(story.spec):
             story.add(steps.write(steps.HOST, "/proc/self/timens_offsets", offsets))
+
+
+def _open_as_caller(story: Story) -> None:
+    """Layers and binds, while init is who may reach them: in a home that is closed, a sub-id could not. Those for which
+    there is no register are tried later.
+    """
+    root = story.spec.root
+    for layer in dict.fromkeys(root.layers[:EARLY] if isinstance(root, DirectoryRoot) else ()):
+        story.opened[layer] = story.take()
+        story.add(steps.open_(steps.HOST, layer, O_PATH | O_DIRECTORY, story.opened[layer], "still as the caller"))
+    for bind in [mount for mount in story.spec.mounts if isinstance(mount, Bind)][:EARLY]:
+        register = story.opened[f"{bind.path}\0"] = story.take()
+        flags = CLONE_ALL if bind.recursive else CLONE
+        story.add(steps.open_tree(steps.HOST, os.fspath(bind.source), flags, register, "still as the caller"))
 
 
 def _offsets(spec: ContainerSpec) -> str:

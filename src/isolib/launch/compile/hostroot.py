@@ -6,9 +6,6 @@ from isolib.launch import steps
 from isolib.launch.compile.arrival import first_trees, handed
 from isolib.launch.compile.etc import show_resolver
 from isolib.launch.compile.overlay import (
-    CLONE,
-    O_DIRECTORY,
-    O_PATH,
     attach_read_only,
     attached,
     bind_read_only,
@@ -18,7 +15,7 @@ from isolib.launch.compile.overlay import (
     show_empty,
     show_place,
 )
-from isolib.launch.compile.story import Story
+from isolib.launch.compile.story import CLONE, O_DIRECTORY, O_PATH, Story, is_outsider
 from isolib.launch.steps import Tree
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import Entry, HostFacts
@@ -39,10 +36,11 @@ KERNEL_KINDS = frozenset(_KINDS.split())
 def hides(spec: ContainerSpec, host: HostFacts, path: str) -> bool:
     """Whether a path of the host is not to be found inside: the place for it is empty, or the kernel's."""
     mapped = _is_mapped(spec, host)
-    shown = {own_directory(spec, host), "" if mapped else host.home} - {"", "/"}
+    shown = {own_directory(spec, host), "" if mapped or is_outsider(spec, host) else host.home} - {"", "/"}
     if path == host.home or any(below(path, top) for top in shown):
         return False
-    empty = {*EMPTY, *FRESH, *({host.home} - {"/"} if mapped and _as_user(spec) else ())}
+    hides_home = is_outsider(spec, host) or (mapped and _as_user(spec))
+    empty = {*EMPTY, *FRESH, *({host.home} - {"/"} if hides_home else ())}
     return any(under(path, top) for top in empty)
 
 
@@ -54,6 +52,8 @@ def own_directory(spec: ContainerSpec, host: HostFacts) -> str:
     """
     cwd, home = host.cwd, host.home
     temporary = any(under(cwd, top) for top in ("/tmp", "/var/tmp"))
+    if is_outsider(spec, host) and not host.cwd_is_open:
+        return ""
     if not _is_mapped(spec, host):
         return cwd if temporary or not any(below(cwd, top) for top in (*EMPTY, *FRESH)) else ""
     if not _as_user(spec):
@@ -188,7 +188,7 @@ def _mounted_below(story: Story, path: str) -> bool:
 
 def _show_own(story: Story, path: str) -> set[str]:
     """The home or the working directory: always writable, always thrown away. Returns what is overlaid then."""
-    if not story.host.overlay:
+    if not story.host.overlay or (story.outsider and path == story.host.home):
         if path == story.host.home:
             show_empty(story, path, 0o755)
         return {path}

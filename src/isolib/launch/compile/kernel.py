@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from isolib.launch import steps
-from isolib.launch.compile.overlay import CLONE, CLONE_ALL, O_PATH, made_place
-from isolib.launch.compile.story import Story
+from isolib.launch.compile.overlay import made_place
+from isolib.launch.compile.story import CLONE, CLONE_ALL, O_PATH, Story
 from isolib.launch.steps import HOST
 from isolib.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY
 from isolib.spec.sysctls import sysctl_files

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from isolib.launch import steps
 from isolib.launch.compile.arrival import BATCH, handed
-from isolib.launch.compile.overlay import CLONE, CLONE_ALL, show_file
-from isolib.launch.compile.story import Story
-from isolib.launch.steps import HOST, Tree
+from isolib.launch.compile.overlay import show_file
+from isolib.launch.compile.story import CLONE, CLONE_ALL, Story
+from isolib.launch.steps import HOST, NONE, Tree
 from isolib.linux.mount import (
+    MOUNT_ATTR__ATIME,
     MOUNT_ATTR_NOEXEC,
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
@@ -48,10 +49,13 @@ def _handed(story: Story, binds: Sequence[Bind]) -> None:
 
 def _one(story: Story, mount: Mount) -> None:
     if isinstance(mount, Bind):
-        with story.borrowed() as tree:
+        tree = story.opened.pop(f"{mount.path}\0", NONE)
+        if tree == NONE:
+            tree = story.take()
             flags = CLONE_ALL if mount.recursive else CLONE
             story.add(steps.open_tree(HOST, os.fspath(mount.source), flags, tree))
-            _attach_bind(story, tree, mount)
+        _attach_bind(story, tree, mount)
+        story.give_back(tree)
     elif isinstance(mount, Device):
         _device(story, mount)
     elif isinstance(mount, Tmpfs):
@@ -72,7 +76,8 @@ def _attach_bind(story: Story, tree: int, bind: Bind) -> None:
             *(["AT_RECURSIVE"] if bind.recursive else []),
         ]
         subject = f"{bind.path}, {', '.join(words)}"
-        story.add(steps.set_attributes(tree, attributes, 0, 0, bind.recursive, subject))
+        cleared = MOUNT_ATTR__ATIME if "noatime" in bind.options else 0  # a value of two bits, not a flag
+        story.add(steps.set_attributes(tree, attributes, cleared, 0, bind.recursive, subject))
     story.add(steps.attach(tree, *story.place(bind.path), why=f"bind of {os.fspath(bind.source)}"))
     if bind.propagation != "private":
         flag = PROPAGATION[bind.propagation]

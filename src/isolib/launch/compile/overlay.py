@@ -3,12 +3,9 @@
 from collections.abc import Callable
 
 from isolib.launch import steps
-from isolib.launch.compile.story import Story
+from isolib.launch.compile.story import CLONE, CLONE_ALL, Story
 from isolib.launch.steps import HOST
-from isolib.linux.mount import AT_RECURSIVE, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE
-
-CLONE, CLONE_ALL = OPEN_TREE_CLONE, OPEN_TREE_CLONE | AT_RECURSIVE
-O_PATH, O_DIRECTORY = 0o10000000, 0o200000
+from isolib.linux.mount import MOUNT_ATTR_RDONLY
 
 
 def made_place(story: Story, mode: int = 0o755) -> str:
@@ -22,6 +19,8 @@ def linked(story: Story, path: str) -> str:
     """A directory of the host as a lower one, in overlay's words: by a link in the scratch, since a path as it is may
     hold what means something in them, and be long.
     """
+    if path in story.opened:
+        return f"%{story.opened[path]}"
     name = story.name()
     story.add(steps.symlink(story.scratch, name, path))
     return f"%{story.scratch}/{name}"

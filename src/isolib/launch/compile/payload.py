@@ -3,8 +3,7 @@
 import struct
 
 from isolib.launch import steps
-from isolib.launch.compile.overlay import CLONE, O_PATH
-from isolib.launch.compile.story import Identity, Story
+from isolib.launch.compile.story import CLONE, O_PATH, Identity, Story
 from isolib.launch.steps import STDERR, STDIN, STDOUT, Step
 from isolib.spec.capabilities import CAPABILITIES, Capabilities
 from isolib.spec.container import ContainerSpec

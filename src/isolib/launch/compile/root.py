@@ -6,8 +6,8 @@ from isolib.launch import steps
 from isolib.launch.compile.arrival import first_trees, handed
 from isolib.launch.compile.etc import fill, show_etc
 from isolib.launch.compile.hostroot import host_root, host_trees
-from isolib.launch.compile.overlay import CLONE_ALL, O_DIRECTORY, O_PATH, attached, linked, made_place, overlay
-from isolib.launch.compile.story import Story
+from isolib.launch.compile.overlay import attached, linked, made_place, overlay
+from isolib.launch.compile.story import CLONE_ALL, O_DIRECTORY, O_PATH, Story
 from isolib.launch.steps import HOST, Tree
 from isolib.linux.mount import MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_REC
 from isolib.spec.root import DirectoryRoot
@@ -68,6 +68,9 @@ def _stacked_root(story: Story, root: DirectoryRoot) -> None:
     """An overlay of the layers. What must be in it beforehand is put into its upper directory."""
     name = overlay(story, _layers(story, root)[::-1], partial(fill, story))
     _open_root(story, name)
+    for layer in root.layers:
+        if layer in story.opened:
+            story.give_back(story.opened.pop(layer))
     show_etc(story, filled=True)
 
 
@@ -85,7 +88,8 @@ def _kept_root(story: Story, path: str) -> None:
         story.add(steps.attach(register, story.scratch, name))
     if not story.mapped:
         with story.borrowed() as tree:
-            story.add(steps.open_tree(HOST, path, CLONE_ALL, tree))
+            source, inside = (story.opened.pop(path), ".") if path in story.opened else (HOST, path)
+            story.add(steps.open_tree(source, inside, CLONE_ALL, tree))
             story.add(steps.attach(tree, story.scratch, name))
     _open_root(story, name)
     show_etc(story, filled=False)

@@ -9,9 +9,13 @@ import msgspec
 from isolib.launch import steps
 from isolib.launch.plan import NAMESPACE_FLAGS
 from isolib.launch.steps import Step
+from isolib.linux.mount import AT_RECURSIVE, OPEN_TREE_CLONE
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
 from isolib.spec.paths import under
+
+CLONE, CLONE_ALL = OPEN_TREE_CLONE, OPEN_TREE_CLONE | AT_RECURSIVE
+O_PATH, O_DIRECTORY = 0o10000000, 0o200000
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -37,6 +41,7 @@ class Story:
         # scratch: the tmpfs that is thrown away; upper: where overlays write, which is that or a directory on disk.
         self.root = self.scratch = self.upper = self.terminal = steps.NONE
         self.handed: list[int] = []  # the root's trees, as the caller hands them over
+        self.opened: dict[str, int] = {}  # what init opened while it was the caller, by the host's path
         self.places: dict[str, int] = {}  # mounts of the kernel's own: nobody can swap a name on the way to them
 
     def add(self, *more: Step) -> None:
@@ -106,6 +111,11 @@ class Story:
         return self.host.privileged and self.apart
 
     @property
+    def outsider(self) -> bool:
+        """Whether root inside is a stranger to the caller's own files: an ordinary user's sub-id."""
+        return is_outsider(self.spec, self.host)
+
+    @property
     def on_disk(self) -> bool:
         """Whether what is thrown away is written to a disk: asked for, or tmpfs cannot hold an overlay's attributes."""
         return self.spec.scratch.directory is not None or (not self.host.overlay_on_tmpfs and self.user_attributes)
@@ -139,6 +149,11 @@ class Story:
         register = self.take()
         yield register
         self.give_back(register)
+
+
+def is_outsider(spec: ContainerSpec, host: HostFacts) -> bool:
+    """See `Story.outsider`."""
+    return spec.namespace("user") == "new" and not host.privileged and has_range(spec, host)
 
 
 def has_range(spec: ContainerSpec, host: HostFacts) -> bool:
