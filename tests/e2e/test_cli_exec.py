@@ -134,7 +134,7 @@ def test_the_group_and_the_time_limit_of_a_container_with_limits() -> None:
         done = line("exec", "--timeout", "0.5", str(run.pid), "sh", "-c", "setsid sleep 60 & sleep 60")
         assert done == (137, "", "isolib: killed after 0.5 s (--timeout)\n")
         assert line("exec", str(run.pid), "sh", "-c", "ps -e | grep -c '[s]leep'").out == "1\n"
-        assert CGroup.of(payload(run)).children() == []
+        assert CGroup.open(group).children() == []
 
 
 def test_one_of_several_has_to_be_named() -> None:

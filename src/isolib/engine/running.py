@@ -155,11 +155,10 @@ def _directory(pid: int) -> str:
 
 
 def _group(pid: int) -> CGroup | None:
-    """The group to be in: the one that isolib made for the container, and for root also somebody else's."""
+    """The group that isolib has made for the container. Those of others are left alone, and not entered."""
     try:
-        group, own = CGroup.of(pid), CGroup.of(os.getpid())
+        paths = CGroup.of(pid).paths.values()
+        made = next((path for path in paths if FOLDER in path.split("/")), None)
+        return CGroup.open(made) if made else None
     except NotFound:
         return None
-    if group.path == own.path:
-        return None
-    return group if FOLDER in group.path.split("/") or os.geteuid() == 0 else None
