@@ -18,6 +18,7 @@ from isolib.launch.compile import Identity, become, first_registers, list_childr
 from isolib.launch.compile.payload import payload, terminal
 from isolib.launch.compile.story import Story
 from isolib.launch.facts import host_facts
+from isolib.launch.kept import kept
 from isolib.launch.plan import Plan
 from isolib.launch.spawn import Answer, spawn
 from isolib.launch.start import Prepared, Stdio, descriptors, identity_answer
@@ -43,8 +44,7 @@ def placed(spec: ContainerSpec, target: Target) -> ContainerSpec:
 
 def compile_enter(spec: ContainerSpec, host: HostFacts, identity: Identity, range_map: bool) -> Plan:
     """The Plan of entering; pure. ``spec.namespaces`` are those of the target, its root and mounts are as they are."""
-    if problems := [problem for problem in spec.problems() if not problem.where.startswith("namespaces")]:
-        raise SpecError(problems)
+    _check(spec)
     story = Story(spec, host, identity, range_map)
     story.reserve(first_registers(spec)[0])
     children = steps.NONE if isinstance(spec.namespace("pid"), int) else list_children(story)
@@ -59,8 +59,15 @@ def compile_enter(spec: ContainerSpec, host: HostFacts, identity: Identity, rang
 def prepare_enter(spec: ContainerSpec, target: Target) -> Prepared:
     """Resolved and compiled; raises as `isolib.launch.start.prepare` does."""
     spec = placed(spec, target)
-    identity = _identity_inside(spec, target)
-    return Prepared(spec, compile_enter(spec, host_facts(), identity, target.range_map), target.range_map)
+    _check(spec)
+    identity, host, range_map = _identity_inside(spec, target), host_facts(), target.range_map
+    plan = kept(spec, identity, (host, range_map, "enter"), lambda: compile_enter(spec, host, identity, range_map))
+    return Prepared(spec, plan, range_map)
+
+
+def _check(spec: ContainerSpec) -> None:
+    if problems := [problem for problem in spec.problems() if not problem.where.startswith("namespaces")]:
+        raise SpecError(problems)
 
 
 def enter(

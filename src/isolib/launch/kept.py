@@ -1,5 +1,7 @@
 """Plans that were compiled before: a start that differs from an earlier one in its command alone costs no compiling."""
 
+from collections.abc import Callable
+
 from isolib.launch.compile import Identity, compile
 from isolib.launch.compile.payload import command
 from isolib.launch.plan import Plan
@@ -9,23 +11,28 @@ from isolib.spec.host import HostFacts
 MOST = 64  # Plans; some 100 KB each
 LONGEST = 1 << 16  # of what a spec says: one that holds the content of large files is not kept
 
-_kept: dict[tuple[str, HostFacts, Identity, bool], Plan] = {}
+_kept: dict[tuple[object, ...], Plan] = {}
 
 
 def compiled(spec: ContainerSpec, host: HostFacts, identity: Identity, enterable: bool) -> Plan:
     """What `compile` returns and raises, for a spec that was resolved."""
+    return kept(spec, identity, (host, enterable), lambda: compile(spec, host, identity, enterable=enterable))
+
+
+def kept(spec: ContainerSpec, identity: Identity, more: tuple[object, ...], make: Callable[[], Plan]) -> Plan:
+    """What ``make`` returns, which depends on these alone and ends with the spec's command."""
     words = _words(spec)
     if words is None:
-        return compile(spec, host, identity, enterable=enterable)
-    key = (words, host, identity, enterable)
+        return make()
+    key = (words, identity, *more)
     plan = _kept.get(key)
-    if plan is None:
-        plan = compile(spec, host, identity, enterable=enterable)
-        if len(_kept) >= MOST:
-            _kept.clear()
-        _kept[key] = plan
-        return plan
-    return plan.ending(command(spec, identity))
+    if plan is not None:
+        return plan.ending(command(spec, identity))
+    plan = make()
+    if len(_kept) >= MOST:
+        _kept.clear()
+    _kept[key] = plan
+    return plan
 
 
 def _words(spec: ContainerSpec) -> str | None:
