@@ -1,6 +1,5 @@
 """The text of --help: how a verb is called, its options under their titles, examples."""
 
-import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -34,6 +33,8 @@ class Page(NamedTuple):
 
 
 def _paragraphs(text: str) -> str:
+    import textwrap
+
     return "\n\n".join(textwrap.fill(" ".join(part.split()), WIDTH) for part in text.split("\n\n") if part.strip())
 
 
@@ -44,6 +45,8 @@ def _section(section: Section) -> str:
 
 def option_lines(option: Option) -> list[str]:
     """``  -m, --memory SIZE          memory: …``, the long names under each other."""
+    import textwrap
+
     names = option.names if option.names.startswith("--") is False else f"    {option.names}"
     head = f"  {names} {option.value}".rstrip()
     body = textwrap.wrap(option.help, WIDTH - LEFT)

@@ -1,13 +1,15 @@
 """`isolib plan`."""
 
+from typing import TYPE_CHECKING
+
 from isolib.cli.help import Page
 from isolib.cli.options import Section, parse
 from isolib.cli.output import print_json, wants_json
-from isolib.cli.request import request
 from isolib.cli.words import ELSEWHERE, JSON, RUN
 from isolib.errors import SpecError
-from isolib.launch.plan import Plan
-from isolib.launch.start import prepare
+
+if TYPE_CHECKING:
+    from isolib.launch.plan import Plan
 
 PAGE = Page(
     "plan",
@@ -32,6 +34,9 @@ def main(words: list[str]) -> int:
     if given.on("help"):
         print(PAGE.render())
         return 0
+    from isolib.cli.request import request
+    from isolib.launch.start import prepare
+
     as_json = wants_json(given)
     asked = request(given)
     try:
@@ -45,7 +50,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _objects(plan: Plan) -> dict[str, object]:
+def _objects(plan: "Plan") -> dict[str, object]:
     from isolib.launch.plan import flag_words
 
     steps = [

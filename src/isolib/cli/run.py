@@ -2,15 +2,15 @@
 
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from isolib.cli.help import Page
 from isolib.cli.options import Given, parse, wrong
-from isolib.cli.request import request
-from isolib.cli.session import Session
 from isolib.cli.words import ELSEWHERE, RUN
 from isolib.errors import SpecError
-from isolib.handles.process import Exit
-from isolib.launch.start import prepare, start
+
+if TYPE_CHECKING:
+    from isolib.handles.process import Exit
 
 PAGE = Page(
     "run",
@@ -41,6 +41,10 @@ def main(words: list[str]) -> int:
     if given.on("help"):
         print(PAGE.render())
         return 0
+    from isolib.cli.request import request
+    from isolib.cli.session import Session
+    from isolib.launch.start import prepare, start
+
     timeout = seconds(given.one("timeout"))
     asked = request(given)
     try:
@@ -65,7 +69,7 @@ def seconds(text: str | None) -> float | None:
     return value
 
 
-def told(ended: Exit, given: Given, timed_out: bool) -> int:
+def told(ended: "Exit", given: Given, timed_out: bool) -> int:
     """The exit code; and a word on stderr where the end was not the command's own."""
     if timed_out:
         print(f"isolib: killed after {given.one('timeout')} s (--timeout)", file=sys.stderr)

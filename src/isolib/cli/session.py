@@ -1,5 +1,6 @@
 """A command and who called it, until its end: input, output, terminal, signals and time in one loop."""
 
+import gc
 import os
 import select
 import signal
@@ -35,6 +36,7 @@ class Session:
                 stdio = self._wires.nothing() if self._wants_terminal else self._wires.plain(self._interactive)
                 process = held.enter_context(starter(stdio))
                 signals.started()
+                gc.enable()
                 self._wires.started()
                 if self._wants_terminal:
                     self._connect(process, held, attached)
