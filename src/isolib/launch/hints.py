@@ -3,6 +3,9 @@
 import errno
 
 HINTS: dict[tuple[str, int], str] = {
+    ("dup3", errno.EBADF): "a standard stream is closed in the caller, or a number is above the limit of open files",
+    ("dup3", errno.EINVAL): "a number in process.fds is above the limit of open files (RLIMIT_NOFILE)",
+    ("keyctl", errno.EDQUOT): "too many keyrings of this user (keyrings(7), /proc/sys/kernel/keys)",
     ("execve", errno.ENOENT): "there is no such program inside, or its interpreter or loader is missing",
     ("execve", errno.ENOTDIR): "a part of the program's path is no directory",
     ("execve", errno.EACCES): "the file is not executable for this user, or its mount is noexec",
