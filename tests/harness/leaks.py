@@ -161,9 +161,9 @@ def state() -> Iterator[str]:
 def process_state() -> Iterator[str]:
     for line in read("/proc/thread-self/status").splitlines():
         name, _, value = line.partition(":")
-        if name == "SigCgt":
+        if name in ("SigCgt", "SigIgn"):
             # pytest-timeout takes its SIGALRM away as soon as a test has failed; signals 32 and 33 are caught by glibc
-            # itself from the first thread on.
+            # itself from the first thread on, also where the caller has handed them down as ignored.
             value = f"{int(value, 16) & ~(1 << signal.SIGALRM - 1 | 0b11 << 31):016x}"
         if name in STATUS:
             yield f"{name}: {' '.join(value.split())}"
