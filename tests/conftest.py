@@ -23,6 +23,29 @@ hypothesis.settings.register_profile("isolib", deadline=None, database=None)
 hypothesis.settings.load_profile("isolib")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rows", type=int, metavar="N", help="of a parametrized test only N rows, from all over its table"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --rows: each test still runs, with fewer of its parameters; for where a row takes seconds."""
+    wanted = config.getoption("rows")
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = {
+        item
+        for rows in tables.values()
+        if wanted and len(rows) > wanted
+        for item in set(rows) - {rows[number * (len(rows) - 1) // max(wanted - 1, 1)] for number in range(wanted)}
+    }
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SKIPS] = Counter()
     for name, fact in FACTS.items():

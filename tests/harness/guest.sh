@@ -11,6 +11,8 @@ set_up() {
   mkdir -p "$ISOLIB_LAB"
   mount /dev/vda "$ISOLIB_LAB" || { echo 'v2vm: no ext4 disk' >/dev/console; off; }
   mkdir -p -m 1777 "$TMPDIR"
+  mkdir -p "$ISOLIB_LAB/var-lib-isolib" /var/lib/isolib  # root's state, which elsewhere is on a disk as well
+  mount --bind "$ISOLIB_LAB/var-lib-isolib" /var/lib/isolib
   mkdir -p -m 755 "/lib/modules/$release"
   [[ $modules == /lib/modules/* ]] || mount --bind "$modules" "/lib/modules/$release"
   modprobe -a veth bridge tun fuse loop dummy macvlan nf_tables squashfs 2>/dev/null
