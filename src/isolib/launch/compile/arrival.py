@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from isolib.launch import steps
-from isolib.launch.compile.story import CLONE, CLONE_ALL, O_DIRECTORY, O_PATH, Story
+from isolib.launch.compile.story import CLONE, CLONE_ALL, O_DIRECTORY, O_PATH, Identity, Story
 from isolib.launch.plan import NAMESPACE_FLAGS, flag_words
 from isolib.launch.steps import Tree
 from isolib.spec.container import ContainerSpec
@@ -110,8 +110,8 @@ def _root_inside(story: Story) -> None:
     """The caller's groups are dropped, unless the map is a self map: then setgroups(2) is denied for good."""
     if story.range_map:
         story.add(steps.groups((), perhaps=not story.new("user")))
-    if story.identity.has_root:
-        story.add(steps.gid(0), steps.uid(0))
+    who = Identity() if story.identity.has_root else story.identity  # files have to belong to somebody who is mapped
+    story.add(steps.gid(who.gid), steps.uid(who.uid))
 
 
 def list_children(story: Story) -> int:
