@@ -37,7 +37,8 @@ class Running:
             self.cwd = _directory(self.pid)
             self._status = status
             self.target = Target(namespaces, sum(row.size for row in maps["gid"]) > 1, _group(self.pid))
-            if select.select([self._pidfd], [], [], 0)[0]:
+            # Its number may be another process's by now: without this, that of one on the host.
+            if not namespaces or select.select([self._pidfd], [], [], 0)[0]:
                 raise NotFound(f"process {self.pid} has just ended")
         except BaseException as error:
             self.close()

@@ -79,10 +79,15 @@ class Raw:
         self._before: list[Any] | None = None
 
     def enter(self) -> None:
-        """Makes it raw, and remembers what it was."""
-        if self._before is None:
-            self._before = termios.tcgetattr(self._fd)
+        """Makes it raw, and remembers what it was. OSError where it is no terminal, or has hung up."""
+        if self._before is not None:
+            return
+        try:
+            before = termios.tcgetattr(self._fd)
             tty.setraw(self._fd, termios.TCSANOW)
+        except termios.error as error:  # which is no OSError
+            raise OSError(*error.args) from None
+        self._before = before
 
     def leave(self) -> None:
         """Makes it what it was."""
