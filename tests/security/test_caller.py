@@ -19,7 +19,7 @@ from isolib.engine.container import Container
 
 PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_GET_NO_NEW_PRIVS, PR_GET_CHILD_SUBREAPER = 3, 2, 39, 37
 # Lines of /proc/self/status that change by themselves.
-RESTLESS = ("Vm", "Rss", "voluntary", "nonvoluntary")
+RESTLESS = ("Vm", "Rss", "voluntary", "nonvoluntary", "SigQ", "FDSize")  # SigQ counts for all of the user
 libc = ctypes.CDLL(None, use_errno=True)
 
 
