@@ -45,8 +45,8 @@ long open_made(int root, const char *path, int is_dir, int mode);
 #define IFMT_ 0170000
 #define IFDIR_ 0040000
 long type_of(int fd); /* the S_IFMT bits, or -errno */
-step_function do_mount_new, do_mount, do_open_tree, do_set_attributes, do_attach, do_propagate, do_mask, do_read_only,
-	do_pivot, do_chroot;
+step_function do_reopen, do_mount_new, do_mount, do_open_tree, do_set_attributes, do_attach, do_propagate, do_mask,
+	do_read_only, do_pivot, do_chroot;
 /* init_files.c */
 step_function do_open, do_close, do_mkdir, do_file, do_symlink, do_mknod, do_write, do_chdir, do_chown;
 /* init_process.c */

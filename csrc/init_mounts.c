@@ -25,6 +25,18 @@ static const char *fd_path(char *to, int fd)
 	return to;
 }
 
+/* Reopen n[0]=register, n[1]=into: a directory that the caller handed over, by its path: overlay takes an upper
+ * directory of a mount of this namespace only (check_mnt). It lies where nobody but the caller can come. */
+long do_reopen(struct machine *m, const struct wire_step *s)
+{
+	static char path[PAGE];
+	char link[FD_PATH];
+	long n = sys(readlinkat, AT_FDCWD, fd_path(link, reg(m, s->n[0])), path, PAGE - 1);
+
+	return n < 0 ? n
+		     : set_reg(m, s->n[1], sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 /* Options travel as key NUL value NUL …; a key with an empty value is a flag. */
 static long configure(long fs, const char *options, size_t len)
 {

@@ -51,6 +51,7 @@ step_function *const OPS[OP_END] = {
 	[OP_EXEC] = do_exec,
 	[OP_STAY] = do_stay,
 	[OP_CLONE] = do_clone,
+	[OP_REOPEN] = do_reopen,
 };
 
 /* Keeps fd in register n, which must be empty. Takes the descriptor over, also where it fails. */

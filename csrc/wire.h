@@ -97,6 +97,7 @@ enum op {
 	OP_EXEC,
 	OP_STAY,
 	OP_CLONE,
+	OP_REOPEN,
 	OP_END
 };
 

@@ -202,8 +202,9 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 # Which integers of a step are registers that it fills, that it uses, and that it closes.
-FILLS = {"open": (2,), "mount_new": (0,), "open_tree": (2,), "pty": (1, 2)}
+FILLS = {"open": (2,), "reopen": (1,), "mount_new": (0,), "open_tree": (2,), "pty": (1, 2)}
 USES = {
+    "reopen": (0,),
     "send": (0,),
     "setns": (0,),
     "open": (0,),

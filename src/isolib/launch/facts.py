@@ -200,10 +200,11 @@ def _mapped_with(place: DiskScratch) -> Answer:
 
 def _upper_plan() -> Plan:
     """An overlay in the directory that comes with the Sync."""
-    dirs = [steps.mkdir(40, name) for name in ("lower", "upper", "work", "merged")]
-    mounted = steps.mount("overlay", "%40/merged", "lowerdir=%40/lower,upperdir=%40/upper,workdir=%40/work,userxattr")
+    dirs = [steps.mkdir(41, name) for name in ("lower", "upper", "work", "merged")]
+    mounted = steps.mount("overlay", "%41/merged", "lowerdir=%41/lower,upperdir=%41/upper,workdir=%41/work,userxattr")
     opening = [step if step.word != "sync" else steps.sync("identity", into=40, more=1) for step in _opening()]
-    return Plan(NAMESPACE_FLAGS["user"] | NAMESPACE_FLAGS["mnt"], [*opening, *dirs, mounted])
+    story = [*opening, steps.reopen(40, 41, "the scratch on disk"), *dirs, mounted]
+    return Plan(NAMESPACE_FLAGS["user"] | NAMESPACE_FLAGS["mnt"], story)
 
 
 def _unified(missing: dict[str, str]) -> str:

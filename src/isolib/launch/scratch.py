@@ -49,7 +49,8 @@ class DiskScratch:
             _sweep(folder, self._lock)
             self._number = self._taken()
             self._inner = f"{folder}/{self._number}/w"
-            os.makedirs(self._inner, 0o700)
+            os.mkdir(f"{folder}/{self._number}", 0o700)
+            os.mkdir(self._inner, 0o700)
             # The container's root is somebody else to the host. Only by the descriptor can anybody come here.
             os.chmod(self._inner, 0o777)
             _hold_attributes(self._inner)

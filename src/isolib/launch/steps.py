@@ -78,6 +78,7 @@ _WORDS = (
     ("exec", "execve", None),
     ("stay", "ppoll", None),
     ("clone", "clone", None),
+    ("reopen", "openat", None),
 )
 OPS: Mapping[str, Op] = {word: Op(number, call, root) for number, (word, call, root) in enumerate(_WORDS, 1)}
 
@@ -185,6 +186,11 @@ def loopback() -> Step:
 def open_(root: int, path: str, flags: int, into: int, why: str = "") -> Step:
     """Opens a path inside root."""
     return Step("open", (root, flags, into), (_bytes(path),), path, why)
+
+
+def reopen(register: int, into: int, subject: str) -> Step:
+    """A directory that the caller handed over, on the mount of init's own namespace."""
+    return Step("reopen", (register, into), (), subject, "overlay takes a directory of this mount namespace only")
 
 
 def close(register: int) -> Step:

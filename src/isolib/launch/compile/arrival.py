@@ -54,8 +54,6 @@ def become(story: Story) -> None:
 def _meet(story: Story, trees: Sequence[Tree]) -> None:
     """The Sync "identity", with a directory on disk and the root's trees in its answer."""
     first = story.take(len(trees) + story.on_disk) if trees or story.on_disk else steps.FIRST_FREE
-    if story.on_disk:
-        story.upper = first
     story.handed = list(range(first + story.on_disk, first + story.on_disk + len(trees)))
     new_user = story.new("user")  # the id map's files belong to root while init cannot be dumped (proc(5))
     if new_user:
@@ -63,6 +61,10 @@ def _meet(story: Story, trees: Sequence[Tree]) -> None:
     why = "the caller: into the group, id maps, the root's trees"
     story.add(steps.sync("identity", into=first, trees=trees, more=int(story.on_disk), why=why))
     _own_files(story)
+    if story.on_disk:
+        story.upper = story.take()
+        story.add(steps.reopen(first, story.upper, "the scratch on disk"))
+        story.give_back(first)
     if story.outsider:
         _open_as_caller(story)
     if new_user:
