@@ -11,9 +11,7 @@ import termios
 import time
 from collections.abc import Sequence
 
-from tests.e2e.line import environment
-
-PATIENCE = 30.0
+from tests.e2e.line import PATIENCE, environment
 
 
 class Seat:

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from isolib import CGroup
-from tests.e2e.line import PROGRAM, children, complaint, environment, eventually, line, payload, ready, running
+from tests.e2e.line import (
+    PATIENCE,
+    PROGRAM,
+    children,
+    complaint,
+    environment,
+    eventually,
+    line,
+    payload,
+    ready,
+    running,
+)
 
 pytestmark = pytest.mark.needs_user_namespace
 
@@ -93,7 +104,7 @@ def test_signals_are_the_commands(container: Popen) -> None:
     with running("exec", str(container.pid), "sh", "-c", script) as process:
         ready(process)
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=50)[0] == b"got\n"
+        assert process.communicate(timeout=PATIENCE)[0] == b"got\n"
         assert process.returncode == 9
 
 
@@ -103,8 +114,8 @@ def test_it_ends_with_the_container() -> None:
         with running("exec", str(run.pid), "sh", "-c", "echo ready; sleep 60") as beside:
             ready(beside)
             run.terminate()
-            assert run.wait(50) == 143
-            assert beside.wait(50) == 137
+            assert run.wait(PATIENCE) == 143
+            assert beside.wait(PATIENCE) == 137
 
 
 def test_a_killed_exec_leaves_nothing_in_the_container(container: Popen) -> None:
@@ -130,9 +141,9 @@ def test_the_group_and_the_time_limit_of_a_container_with_limits() -> None:
             group = CGroup.of(payload(run)).path
             assert CGroup.of(payload(beside)).path.startswith(f"{group}/")
             beside.terminate()
-            assert beside.wait(50) == 143
-        done = line("exec", "--timeout", "0.5", str(run.pid), "sh", "-c", "setsid sleep 60 & sleep 60")
-        assert done == (137, "", "isolib: killed after 0.5 s (--timeout)\n")
+            assert beside.wait(PATIENCE) == 143
+        done = line("exec", "--timeout", "2.5", str(run.pid), "sh", "-c", "setsid sleep 60 & sleep 60")
+        assert done == (137, "", "isolib: killed after 2.5 s (--timeout)\n")
         assert line("exec", str(run.pid), "sh", "-c", "ps -e | grep -c '[s]leep'").out == "1\n"
         assert CGroup.open(group).children() == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import isolib
-from tests.e2e.line import PROGRAM, complaint, environment, eventually, line, payload, ready, running, state
+from tests.e2e.line import PATIENCE, PROGRAM, complaint, environment, eventually, line, payload, ready, running, state
 
 pytestmark = pytest.mark.needs_user_namespace
 
@@ -72,8 +72,8 @@ def test_the_callers_path_is_the_commands() -> None:
 
 def test_a_timeout_kills_everything() -> None:
     script = "sleep 60 & setsid sleep 60 & echo said; sleep 60"
-    done = line("run", "--timeout", "0.5", "--", "sh", "-c", script)
-    assert done == (137, "said\n", "isolib: killed after 0.5 s (--timeout)\n")
+    done = line("run", "--timeout", "2.5", "--", "sh", "-c", script)
+    assert done == (137, "said\n", "isolib: killed after 2.5 s (--timeout)\n")
 
 
 PASSED_ON = ["HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "ALRM", "RTMIN+5"]
@@ -86,7 +86,7 @@ def test_a_signal_is_the_commands(name: str) -> None:
     with running("run", "--", "sh", "-c", script) as process:
         ready(process)
         process.send_signal(number)
-        assert process.communicate(timeout=50)[0] == b"got\n"
+        assert process.communicate(timeout=PATIENCE)[0] == b"got\n"
         assert process.returncode == 9
 
 
@@ -94,7 +94,7 @@ def test_a_signal_that_ends_the_command() -> None:
     with running("run", "--", "sh", "-c", "echo ready; exec sleep 60") as process:
         ready(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(50) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
@@ -104,7 +104,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     with subprocess.Popen(program, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         ready(process)
         process.send_signal(signal.SIGHUP)
-        assert process.communicate(timeout=50) == (b"end\n", b"")
+        assert process.communicate(timeout=PATIENCE) == (b"end\n", b"")
         assert process.returncode == 0
 
 
@@ -127,7 +127,7 @@ def test_stopped_and_continued_together() -> None:
         process.send_signal(signal.SIGCONT)
         eventually(lambda: "T" not in (state(process.pid), state(inside)))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(50) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_interrupted_before_the_start() -> None:
@@ -137,7 +137,7 @@ def test_interrupted_before_the_start() -> None:
     with subprocess.Popen(program, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         eventually(lambda: _waits_in_open(process.pid))
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=50) == (b"", b"")
+        assert process.communicate(timeout=PATIENCE) == (b"", b"")
         assert process.returncode == 130
     os.unlink(f"{os.environ['TMPDIR']}/fifo")
 
@@ -162,7 +162,7 @@ def test_a_reader_that_goes_away() -> None:
     """The command gets SIGPIPE itself: it has the pipe, not a copy of it."""
     command = " ".join((*PROGRAM, "run", "--", "yes"))
     shell = ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"]
-    done = subprocess.run(shell, env=environment(), capture_output=True, timeout=50, check=True)
+    done = subprocess.run(shell, env=environment(), capture_output=True, timeout=PATIENCE, check=True)
     assert (done.stdout, done.stderr) == (b"y\n141\n", b"")
 
 
@@ -170,7 +170,7 @@ def test_a_reader_that_goes_away() -> None:
 def test_output_that_nobody_reads(words: tuple[str, ...]) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([*PROGRAM, *words], stdout=write, stderr=subprocess.PIPE, env=environment(), timeout=50)
+    done = subprocess.run([*PROGRAM, *words], stdout=write, stderr=subprocess.PIPE, env=environment(), timeout=PATIENCE)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
 
@@ -178,7 +178,7 @@ def test_output_that_nobody_reads(words: tuple[str, ...]) -> None:
 def test_output_that_cannot_be_written() -> None:
     with open("/dev/full", "wb") as full:
         command = [*PROGRAM, "plan", "--", "sh"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=50)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (125, b"isolib: No space left on device\n")
 
 
@@ -190,7 +190,7 @@ def test_closed_streams(closed: str) -> None:
     inside = "for fd in 0 1 2; do readlink /proc/self/fd/$fd; done > /out/seen"
     with_out = ("-v", f"{os.environ['TMPDIR']}:/out")
     program = ["sh", "-c", script, "sh", *PROGRAM, "run", "-i", *with_out, "--", "sh", "-c", inside]
-    done = subprocess.run(program, env=environment(), capture_output=True, stdin=subprocess.DEVNULL, timeout=50)
+    done = subprocess.run(program, env=environment(), capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
     seen = f"{os.environ['TMPDIR']}/seen"
     with open(seen) as file:
         links = file.read().split()

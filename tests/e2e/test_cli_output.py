@@ -11,7 +11,7 @@ import pytest
 import isolib
 from isolib.cli.main import VERBS
 from isolib.cli.options import parse
-from tests.e2e.line import PROGRAM, environment, line
+from tests.e2e.line import PATIENCE, PROGRAM, environment, line
 
 HELP = {verb: __import__(f"isolib.cli.{verb}", fromlist=["PAGE"]).PAGE for verb in VERBS}
 
@@ -99,7 +99,7 @@ def test_doctor_for_programs() -> None:
 def test_colours_are_for_terminals(no_colour: str, coloured: bool) -> None:
     master, terminal = pty.openpty()
     env = environment({"TERM": "xterm", "NO_COLOR": no_colour})
-    subprocess.run([*PROGRAM, "doctor"], stdout=terminal, env=env, timeout=50, check=False)
+    subprocess.run([*PROGRAM, "doctor"], stdout=terminal, env=env, timeout=PATIENCE, check=False)
     os.close(terminal)
     with open(master, "rb", 0) as shown:
         assert (b"\033[32myes\033[0m" in shown.read(1 << 16)) == coloured

@@ -8,7 +8,7 @@ import termios
 
 import pytest
 
-from tests.e2e.line import PROGRAM, environment, eventually, line, payload, ready, running, state
+from tests.e2e.line import PATIENCE, PROGRAM, environment, eventually, line, payload, ready, running, state
 from tests.e2e.seat import Seat
 
 pytestmark = pytest.mark.needs_user_namespace
@@ -89,7 +89,7 @@ def descendants(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("end", ["killed inside", "SIGTERM", "SIGHUP", "timeout"])
 def test_the_terminal_is_given_back(end: str) -> None:
-    options = ("--timeout", "3") if end == "timeout" else ()
+    options = ("--timeout", "5") if end == "timeout" else ()
     with shell("-it", *options) as seat:
         assert seat.raw
         if end == "killed inside":
@@ -99,7 +99,7 @@ def test_the_terminal_is_given_back(end: str) -> None:
         assert seat.code() == 128 + {"SIGTERM": 15, "SIGHUP": 1}.get(end, 9)
         assert seat.restored
         if end == "timeout":
-            assert b"isolib: killed after 3 s (--timeout)" in seat.seen
+            assert b"isolib: killed after 5 s (--timeout)" in seat.seen
 
 
 def test_stopped_by_a_signal_the_terminal_is_given_back_and_taken_again() -> None:
@@ -171,7 +171,7 @@ def test_input_from_a_pipe_to_a_terminal(text: bytes) -> None:
 def test_a_reader_that_goes_away_hangs_up() -> None:
     command = " ".join((*RUN, "-t", "--", "yes"))
     shell = ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"]
-    done = subprocess.run(shell, env=environment(), capture_output=True, timeout=50, check=True)
+    done = subprocess.run(shell, env=environment(), capture_output=True, timeout=PATIENCE, check=True)
     assert (done.stdout, done.stderr) == (b"y\r\n129\n", b"")
 
 
@@ -180,7 +180,7 @@ def test_output_to_a_file_keeps_its_place(tmp_path: os.PathLike[str]) -> None:
     path = os.path.join(tmp_path, "out")
     shell = ["sh", "-c", 'echo before; "$@"; echo after', "sh", *RUN, "-t", "--", "echo", "inside"]
     with open(path, "wb") as out:
-        subprocess.run(shell, stdout=out, env=environment(), timeout=50, check=True)
+        subprocess.run(shell, stdout=out, env=environment(), timeout=PATIENCE, check=True)
     with open(path, "rb") as out:
         assert out.read() == b"before\ninside\r\nafter\n"
 
@@ -202,7 +202,7 @@ def test_a_terminal_that_hangs_up_ends_it() -> None:
     inside = seat.process.pid
     os.close(seat.master)
     try:
-        assert seat.process.wait(30) == 128 + signal.SIGHUP
+        assert seat.process.wait(PATIENCE) == 128 + signal.SIGHUP
     finally:
         os.close(seat.terminal)
     assert not os.path.exists(f"/proc/{inside}")
