@@ -7,10 +7,10 @@ from benchmarks import measure
 from benchmarks.contenders import Contender, compiled
 from benchmarks.measure import Row
 
-BARE = "python, nothing imported"
+BARE, IMPORT = "python, nothing imported", "import isolib"
 CODES = {
     BARE: "pass",
-    "import isolib": "import isolib",
+    IMPORT: "import isolib",
     "isolib.run, loaded": "import isolib; isolib.run",
     "every public name, loaded": "import isolib\nfor name in isolib.__all__: getattr(isolib, name)",
 }

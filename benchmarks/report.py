@@ -3,11 +3,15 @@
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.enter import EXEC, JOINER
+from benchmarks.imports import BARE, IMPORT
 from benchmarks.measure import Row, ratio
+from benchmarks.picture import draw
 from benchmarks.start import TARGETS, Target
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -45,7 +49,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def targets(rows: Sequence[Row], wanted: Sequence[Target] = TARGETS) -> Iterator[str]:
+def targets(rows: Sequence[Row], wanted: Sequence[Target] = (*TARGETS, Target(EXEC, JOINER, 1.4))) -> Iterator[str]:
     known = {row.name: row for row in rows}
     yield "| what | against | asked for | median of the rounds | of the least | |"
     yield "|---|---|---:|---:|---:|---|"
@@ -58,6 +62,10 @@ def targets(rows: Sequence[Row], wanted: Sequence[Target] = TARGETS) -> Iterator
         shown = [1 / value if faster else value for value in (target.most, found.median, found.least)]
         asked, *got = (f"{value:.2f}{' × faster' if faster else ' ×'}" for value in shown)
         yield f"| {target.row} | {target.base} | {asked} | {' | '.join(got)} | {word} |"
+    if BARE in known and IMPORT in known:
+        cost = [getattr(known[IMPORT], name) - getattr(known[BARE], name) for name in ("median", "least")]
+        word = "met" if cost[0] <= 30 else "missed"
+        yield f"| {IMPORT} | {BARE} | + 30 ms | {cost[0]:+.1f} ms | {cost[1]:+.1f} ms | {word} |"
 
 
 def markdown(figures: Figures) -> str:
@@ -65,7 +73,7 @@ def markdown(figures: Figures) -> str:
     for title, rows in (("Starts", figures.starts), ("Entering", figures.enters), ("Imports", figures.imports)):
         if rows:
             lines += [f"## {title}", "", *table(rows), ""]
-    lines += ["## Targets", "", *targets([*figures.starts, *figures.enters]), ""]
+    lines += ["## Targets", "", *targets([*figures.starts, *figures.enters, *figures.imports]), ""]
     notes = {row.name: row.note for row in figures.starts if row.note}
     if notes:
         lines += ["## What the peers do less, or more", "", *(f"- {name}: {note}" for name, note in notes.items()), ""]
@@ -75,51 +83,20 @@ def markdown(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def write(figures: Figures) -> None:
+def write(figures: Figures, name: str) -> None:
+    """``name``.md, .json and .svg among the results; the picture also for the docs."""
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "figures.md").write_text(markdown(figures))
+    (RESULTS / f"{name}.md").write_text(markdown(figures))
     parts = {"starts": figures.starts, "enters": figures.enters, "imports": figures.imports}
     data: dict[str, Any] = {"machine": machine(), "missing": figures.missing, "lines": figures.lines}
     data |= {
         name: {row.name: [list(map(_short, each)) for each in row.rounds] for row in rows}
         for name, rows in parts.items()
     }
-    (RESULTS / "figures.json").write_text(json.dumps(data) + "\n")
-    picture(figures, RESULTS / "figures.svg")
+    (RESULTS / f"{name}.json").write_text(json.dumps(data) + "\n")
+    draw([*figures.starts, *figures.enters], RESULTS / f"{name}.svg")
+    shutil.copy(RESULTS / f"{name}.svg", RESULTS.parents[1] / "docs" / "_static" / f"performance-{name}.svg")
 
 
 def _short(value: float) -> float:
     return round(value, 4)
-
-
-def picture(figures: Figures, path: Path) -> None:
-    """Bars of the medians with their quartiles; logarithmic, since docker is a hundred times the floor."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    pyplot.rcParams["svg.hashsalt"] = "isolib"
-    rows = sorted([*figures.starts, *figures.enters], key=lambda row: -row.median)
-    colors = ["#2a7f62" if "isolib" in r.name or r.name.startswith(("prepared", "exec")) else "#9aa5b1" for r in rows]
-    colors = [
-        "#3b5b92" if "C" in row.name.split() or " C" in row.name else color
-        for row, color in zip(rows, colors, strict=True)
-    ]
-    medians = [row.median for row in rows]
-    spread = [
-        [m - row.quartiles[0] for m, row in zip(medians, rows, strict=True)],
-        [row.quartiles[1] - m for m, row in zip(medians, rows, strict=True)],
-    ]
-    figure, axes = pyplot.subplots(figsize=(8, 0.36 * len(rows) + 1.2))
-    axes.barh([row.name for row in rows], medians, color=colors, xerr=spread, ecolor="#33333380", height=0.7)
-    axes.set_xscale("log")
-    axes.set_xlabel("milliseconds from the call to the end of /bin/true: median, quartiles; logarithmic")
-    for at, value in enumerate(medians):
-        axes.text(value * 1.04, at + 0.02, f" {value:.1f}", va="center", fontsize=8)
-    axes.margins(x=0.12)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)

@@ -31,7 +31,7 @@ def run(starts: int, tell: Callable[[str], None]) -> Soaked:
     os.chdir("/")
     ready = isolib.prepared([TRUE])
     ways: tuple[Callable[[int], object], ...] = (
-        lambda i: isolib.run([TRUE, str(i)], check=True),
+        lambda i: isolib.run([TRUE], env={"TURN": str(i)}, check=True),
         lambda i: isolib.run(ready, check=True),
         lambda i: isolib.run([TRUE], limits=LIMITS, check=True),
     )
