@@ -68,7 +68,10 @@ def running(
         try:
             yield process
         finally:
+            inits = children(process.pid) if process.poll() is None else []
             process.kill()
+            process.wait()
+            eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in inits))
 
 
 def ready(process: subprocess.Popen[bytes]) -> None:

@@ -160,7 +160,10 @@ def test_one_of_several_has_to_be_named() -> None:
             pid = told.split(", ")[-1]
             assert line("exec", pid, "echo", "hi") == (0, "hi\n", "")
         finally:
+            inits = [init for run in children(shell.pid) for init in children(run)]
             os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+            eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in inits))
 
 
 def test_what_has_ended() -> None:
