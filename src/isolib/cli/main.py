@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -88,7 +89,9 @@ def _say(line: str) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Without the interpreter's own attempt to write what could not be written."""
+    """Without the interpreter's own attempt to write what could not be written, or a traceback of a late Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -112,7 +112,7 @@ def _host(given: Given, rights: Literal["user", "root"] = "user") -> Image:
 
 def _directory(where: str, text: str, given: Given) -> Image:
     path, colon, word = text.rpartition(":")
-    if not colon or "/" in word:
+    if not colon or "/" in word or os.path.isdir(text):
         path, word = text, ""
     if word not in ("", "keep"):
         raise wrong(where, f"{text!r}: after the directory there is only :keep")
