@@ -71,7 +71,9 @@ def _scratch_needs(story: Story, missing: dict[str, str]) -> None:
         return
     why = missing.get("overlay on tmpfs", "")
     if story.spec.scratch.size is not None:
-        raise Unavailable("a size for what is thrown away", why)
+        raise Unavailable(
+            "a size for what is thrown away", f"{why}; leave it out: what is thrown away goes to a disk here"
+        )
     if not story.host.scratch:
         remedy = "name a directory on ext4, xfs or btrfs: Scratch(directory=...), or $ISOLIB_ROOT"
         raise Unavailable("a place for what is thrown away", f"{why}; {remedy}")
