@@ -2,18 +2,19 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from isolib.engine.carry import carried, wired
 from isolib.engine.result import Result
 from isolib.engine.streams import DISCARD, INHERIT, PIPE, Sink, Source
-from isolib.errors import ExitError
+from isolib.errors import ExitError, Problem, SpecError
 from isolib.handles.process import Process
 from isolib.image.image import Image
 from isolib.launch.plan import Plan
 from isolib.launch.start import Prepared, prepare, start
+from isolib.spec.checks import word_problems
 from isolib.spec.container import ContainerSpec, Scratch, Where
 from isolib.spec.ids import Ids
 from isolib.spec.limits import Limits
@@ -34,7 +35,8 @@ class Options(TypedDict, total=False):
 
     ``env`` is added to the image's; ``user``: number, name, uid:gid; ``network``: "none" or "host"; ``namespaces``:
     kind -> "new", "host", or a Namespace's descriptor; ``ids``: "auto", "self", "keep-id", or rows; ``offsets``:
-    seconds by clock; ``scratch``: where thrown-away writes go.
+    seconds by clock; ``sysctls``: settings of the new namespaces by name; ``shm_size``: of /dev/shm; ``scratch``: where
+    thrown-away writes go.
     """
 
     env: Mapping[str, str] | None
@@ -49,6 +51,8 @@ class Options(TypedDict, total=False):
     namespaces: Mapping[str, Where] | None
     ids: Ids | str | None
     offsets: Mapping[str, float] | None
+    sysctls: Mapping[str, str] | None
+    shm_size: int | str | None
     scratch: Scratch | None
     terminal: bool
 
@@ -69,24 +73,45 @@ def container_spec(argv: Sequence[str | os.PathLike[str]], **wishes: Unpack[Wish
         raise TypeError(f"no such word: {', '.join(sorted(unknown))}; there are {', '.join(WORDS)}")
     image = wishes.get("image") or Image.host()
     cwd, ids, network = wishes.get("cwd"), wishes.get("ids"), wishes.get("network", "none")
-    joined: dict[str, Where] = {"net": "host"} if network == "host" else {}
+    problems = [*word_problems("network", network, ("none", "host"))]
+    if not isinstance(image, Image):
+        problems.append(Problem("image", f"an Image, as Image.directory('/srv/root'), not {type(image).__name__}"))
+    if problems:
+        raise SpecError(problems)
     return ContainerSpec(
-        argv=argv if isinstance(argv, str) else tuple(os.fspath(word) for word in argv),  # type: ignore[arg-type]
+        argv=_words(argv),
         root=image.root,
-        env={**image.env, **(wishes.get("env") or {})},
+        env=_over(image.env, wishes.get("env")),
         cwd=cwd if cwd is not None else image.cwd,
         user=wishes.get("user"),
         hostname=wishes.get("hostname"),
-        mounts=tuple(wishes.get("mounts", ())),
+        mounts=_several(wishes.get("mounts", ())),
         limits=wishes.get("limits"),
         security=wishes.get("security") or DEFAULT_SECURITY,
         process=wishes.get("process") or ProcessOptions(),
-        namespaces={**joined, **(wishes.get("namespaces") or {})},
+        namespaces=_over({"net": "host"} if network == "host" else {}, wishes.get("namespaces")),
         ids=Ids.parse(ids, "ids") if isinstance(ids, str) else ids,
         offsets=wishes.get("offsets") or {},
+        sysctls=wishes.get("sysctls") or {},
+        shm_size=wishes.get("shm_size"),
         scratch=wishes.get("scratch") or Scratch(),
         terminal=wishes.get("terminal", False),
     )
+
+
+# What is of another type than these take goes on as it is: the spec tells of it, with all else that is wrong.
+def _words(argv: Any) -> Any:
+    if isinstance(argv, str | bytes | Mapping) or not isinstance(argv, Iterable):
+        return argv
+    return tuple(os.fspath(word) if isinstance(word, os.PathLike) else word for word in argv)
+
+
+def _several(values: Any) -> Any:
+    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else values
+
+
+def _over(defaults: Mapping[str, Any], given: Any) -> Any:
+    return {**defaults, **given} if isinstance(given, Mapping) else given or defaults
 
 
 def command_spec(command: Command, wishes: Wishes) -> ContainerSpec:
@@ -148,6 +173,8 @@ def run(
     Raises SpecError before any effect, StepError or KernelError where the start failed, Unavailable where this host
     cannot isolate as asked. An exception that comes while it runs (KeyboardInterrupt) kills the tree.
     """
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
+        raise SpecError(Problem("timeout", f"a number of seconds, 0 or more, not {timeout!r}"))
     deadline = None if timeout is None else time.monotonic() + timeout
     ready = prepared(command, **wishes)
     starter = partial(start, ready, group=group)
