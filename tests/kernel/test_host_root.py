@@ -195,6 +195,29 @@ def test_filesystems_that_root_alone_can_reach(tmp_path: Path) -> None:
     assert "denied" in in_own_mounts(setup + RUN.format(script="ls /mnt || true; echo fine"), cwd=Path("/"))
 
 
+CLOSED = """mount -t tmpfs -o mode=755 none /mnt
+mkdir -m 700 /mnt/alice /mnt/alice/deep; mkdir /mnt/alice/deep/work
+echo secret > /mnt/alice/secret; cd /mnt/alice/deep/work; echo code > code
+PYTHON
+"""
+
+
+@pytest.mark.needs_root
+def test_a_working_directory_that_others_cannot_reach() -> None:
+    """As below the home of the user who became root: it is shown, and nothing else of what is closed."""
+    script = "pwd; cat code; echo x > new; ls -A /mnt/alice /mnt/alice/deep"
+    found = in_own_mounts(CLOSED + RUN.format(script=script), cwd=Path("/"), HOME="/").split()
+    assert found == ["/mnt/alice/deep/work", "code", "/mnt/alice:", "deep", "/mnt/alice/deep:", "work"]
+
+
+@pytest.mark.needs_root
+def test_a_mount_where_others_cannot_reach() -> None:
+    program = "import isolib, os; os.chdir('/'); bind = isolib.Bind('/mnt/alice/deep/work')\n"
+    program += "print(isolib.run(['ls', '/mnt/alice', '/mnt/alice/deep/work'], mounts=[bind]).text())"
+    found = in_own_mounts(CLOSED + program, cwd=Path("/"), HOME="/").split()
+    assert found == ["/mnt/alice:", "deep", "/mnt/alice/deep/work:", "code"]
+
+
 @pytest.mark.needs_root
 def test_a_working_directory_that_cannot_be_id_mapped(tmp_path: Path) -> None:
     """ramfs has no id-mapped mounts: its files are nobody's, and still there."""

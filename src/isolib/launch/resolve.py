@@ -11,14 +11,16 @@ from isolib.handles import nsfs
 from isolib.handles.ids.caller import caller_area
 from isolib.handles.ids.wish import hold
 from isolib.launch.compile import Identity
-from isolib.launch.compile.hostroot import hides, own_directory
+from isolib.launch.compile.hostroot import EMPTY, FRESH, hides, own_directory
 from isolib.launch.compile.story import is_outsider
+from isolib.launch.surroundings import first_closed
 from isolib.launch.users import lookup
 from isolib.spec.container import ContainerSpec
 from isolib.spec.host import HostFacts
 from isolib.spec.idrows import IdMap
 from isolib.spec.ids import IdMaps, Ids
 from isolib.spec.mounts import Bind, Device
+from isolib.spec.paths import below
 from isolib.spec.root import DirectoryRoot, HostRoot
 
 NOBODY = 65534
@@ -110,9 +112,24 @@ def _identity(spec: ContainerSpec, host: HostFacts, problems: list[Problem]) -> 
         problems += _unmapped(maps, identity)
         has_root = _has(maps.uids, 0) and _has(maps.gids, 0)
         identity = msgspec.structs.replace(identity, has_root=has_root, has_tty=_has(maps.gids, 5))
+    if isinstance(spec.root, HostRoot) and spec.root.rights == "user" and host.privileged:
+        identity = msgspec.structs.replace(identity, closed=tuple(_closed(spec, host)))
     if spec.user is None and isinstance(spec.root, HostRoot) and host.home != "/":
         identity = msgspec.structs.replace(identity, home=host.home)
     return identity
+
+
+def _closed(spec: ContainerSpec, host: HostFacts) -> Iterator[str]:
+    """The directories that are closed to others on the way to the working directory and to each mount: empty ones are
+    shown in their places, for what is in them is not to be seen anyway.
+    """
+    done: list[str] = []
+    for path in sorted({own_directory(spec, host), *(mount.path for mount in spec.mounts)} - {""}):
+        if hides(spec, host, path) or any(below(path, top) for top in (*EMPTY, *FRESH, *done)):
+            continue
+        if (top := first_closed(path)) and top != host.home:
+            done.append(top)
+            yield top
 
 
 def _kept_user(spec: ContainerSpec) -> ContainerSpec:
@@ -160,19 +177,6 @@ def _seen_cwd(spec: ContainerSpec, host: HostFacts) -> str:
         return "/"
     own = own_directory(spec, host) == host.cwd
     as_user = isinstance(spec.root, HostRoot) and spec.root.rights == "user"
-    if host.privileged and as_user and not own and host.cwd != host.home and not _is_open_to_all(host.cwd):
+    if host.privileged and as_user and not own and host.cwd != host.home and not host.cwd_is_open:
         return "/"
     return host.cwd
-
-
-def _is_open_to_all(path: str) -> bool:
-    """Whether any user may enter the directory."""
-    while True:
-        try:
-            if not os.stat(path).st_mode & 0o001:
-                return False
-        except OSError:
-            return False
-        if path == "/":
-            return True
-        path = os.path.dirname(path)

@@ -83,6 +83,13 @@ def _is_open(path: str, known: dict[str, bool]) -> bool:
     return known[path]
 
 
+def first_closed(path: str) -> str:
+    """The first directory above a path that others may not enter, or nothing."""
+    parts = path.split("/")[1:-1]
+    tops = ["/" + "/".join(parts[: i + 1]) for i in range(len(parts))]
+    return next((top for top in tops if os.path.isdir(top) and not _others_may_pass(top)), "")
+
+
 def _others_may_pass(path: str) -> bool:
     try:
         return bool(os.stat(path).st_mode & 0o001)

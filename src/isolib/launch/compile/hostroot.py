@@ -96,6 +96,8 @@ def _whole(story: Story) -> None:
     _show_empties(story)
     if _as_user(story.spec) and story.host.home != "/":
         show_empty(story, story.host.home, 0o755)
+    for path in story.identity.closed:
+        show_empty(story, path, 0o755)
     cwd = own_directory(story.spec, story.host)
     for register in trees:
         show_place(story, overlay(story, [attached(story, register)]), cwd, "the working directory")

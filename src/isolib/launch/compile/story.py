@@ -27,6 +27,7 @@ class Identity(msgspec.Struct, frozen=True):
     home: str = "/"
     has_root: bool = True  # whether 0 exists inside
     has_tty: bool = True  # whether group 5 does, which terminals belong to
+    closed: tuple[str, ...] = ()  # directories of the host's root that root inside may not enter, on the way to mounts
 
 
 class Story:
