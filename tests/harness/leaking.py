@@ -81,7 +81,7 @@ def test_zombie() -> None:
 def test_orphan() -> None:
     r"""orphaned containers: \+ \d+ isolib-init"""
     name_me = "ctypes.CDLL(None).prctl(15, b'isolib-init')"
-    code = f"import ctypes, os, time; os.fork() and os._exit(0); {name_me}; time.sleep(2)"
+    code = f"import ctypes, os, time; {name_me}; os.fork() and os._exit(0); time.sleep(2)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
