@@ -22,7 +22,7 @@ def main(words: list[str]) -> int:
     """Prints the table."""
     given = parse(words, PAGE.options, ELSEWHERE)
     if given.on("help"):
-        print(PAGE.render())
+        print(PAGE.render(width()))
         return 0
     if given.words:
         raise wrong("", f"{given.words[0]!r}: isolib doctor takes no words")

@@ -4,6 +4,7 @@ from functools import partial
 
 from isolib.cli.help import Page
 from isolib.cli.options import Given, number, parse, wrong
+from isolib.cli.output import width
 from isolib.cli.words import ELSEWHERE, EXEC
 
 PAGE = Page(
@@ -28,7 +29,7 @@ def main(words: list[str]) -> int:
     """Runs it to its end; its exit code."""
     given = parse(words, PAGE.options, ELSEWHERE)
     if given.on("help"):
-        print(PAGE.render())
+        print(PAGE.render(width()))
         return 0
     pid, argv = _words(given)
     from isolib.cli.environment import environment

@@ -3,9 +3,8 @@
 import os
 import sys
 
+from isolib.cli.help import WIDTH
 from isolib.cli.options import Given, wrong
-
-WIDTH = 100
 
 
 def wants_json(given: Given) -> bool:
@@ -24,9 +23,9 @@ def print_json(value: object) -> None:
 
 
 def width() -> int:
-    """Columns of the terminal; of a pipe, 100."""
+    """Columns to fill: of a terminal its own, at most 100."""
     try:
-        return max(40, min(os.get_terminal_size(1).columns, 120)) if sys.stdout.isatty() else WIDTH
+        return max(60, min(os.get_terminal_size(1).columns, WIDTH))
     except OSError:
         return WIDTH
 

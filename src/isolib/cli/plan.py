@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from isolib.cli.help import Page
 from isolib.cli.options import Section, parse
-from isolib.cli.output import print_json, wants_json
+from isolib.cli.output import print_json, wants_json, width
 from isolib.cli.words import ELSEWHERE, JSON, RUN
 from isolib.errors import SpecError
 
@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     """Prints the plan."""
     given = parse(words, PAGE.options, ELSEWHERE)
     if given.on("help"):
-        print(PAGE.render())
+        print(PAGE.render(width()))
         return 0
     from isolib.cli.request import request
     from isolib.launch.start import prepare

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from isolib.cli.help import Page
 from isolib.cli.options import Given, parse, wrong
+from isolib.cli.output import width
 from isolib.cli.words import ELSEWHERE, RUN
 from isolib.errors import SpecError
 
@@ -39,7 +40,7 @@ def main(words: list[str]) -> int:
     """Runs it to its end; its exit code."""
     given = parse(words, PAGE.options, ELSEWHERE)
     if given.on("help"):
-        print(PAGE.render())
+        print(PAGE.render(width()))
         return 0
     from isolib.cli.request import request
     from isolib.cli.session import Session

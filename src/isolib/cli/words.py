@@ -31,7 +31,7 @@ _PROCESS = (
 )
 _FILES = (
     Option("--rootfs", "DIR[:keep]", "a directory as the root; keep: writes stay in it"),
-    Option("--read-only", "", "nothing of the root can be written"),
+    Option("--read-only", "", "nothing of a directory as the root can be written"),
     Option(
         "-v, --volume",
         "SRC:DST[:OPTIONS]",
