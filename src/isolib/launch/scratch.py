@@ -6,10 +6,11 @@ It is owned by a locked byte of a file beside it: what a killed process left is 
 import contextlib
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from typing import Self
 
-from isolib.errors import Problem, SpecError, Unavailable
+from isolib.errors import KernelError, Problem, SpecError, Unavailable
 from isolib.handles.ids import locks
 from isolib.handles.ids.subids import sub_ids
 from isolib.handles.ids.write import write_maps
@@ -128,8 +129,8 @@ def _remove(path: str) -> None:
     finally:
         if inner >= 0:
             os.close(inner)
-    for part in (f"{path}/w", path):
-        with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
+        for part in (f"{path}/w", path):
             os.rmdir(part)
 
 
@@ -139,6 +140,8 @@ def _empty(inner: int) -> None:
         with spawn(_removal(), [inner, null, null], {} if _may_all() else {"identity": _all_ids}) as process:
             process.owns_tree = False
             process.wait()
+    except (KernelError, Unavailable) as error:  # the next process tries again
+        warnings.warn(f"what was thrown away could not be removed: {error}", ResourceWarning, stacklevel=2)
     finally:
         os.close(null)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from isolib.linux.spawn import high
 from isolib.spec.host import Entry, HostFacts, HostMount
 from isolib.spec.paths import under
 
@@ -17,7 +18,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._fd = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = high(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC))
         self._mounts: tuple[HostMount, ...] | None = None
         self._root: tuple[int, tuple[Entry, ...]] = (0, ())
 

@@ -56,12 +56,21 @@ def sealed(name: str, content: bytes, *, executable: bool = False) -> int:
     return fd
 
 
+def high(fd: int) -> int:
+    """A descriptor to keep, at a number above those of standard streams: where they are closed it would become one."""
+    if fd > 2:
+        return fd
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(fd)
+    return moved
+
+
 def init_program() -> int:
     """The descriptor of init, read from the package once in a process."""
     global _init_fd
     if _init_fd < 0:
         with open(os.path.join(os.path.dirname(__file__), "init"), "rb") as file:
-            _init_fd = sealed("isolib-init", file.read(), executable=True)
+            _init_fd = high(sealed("isolib-init", file.read(), executable=True))
     return _init_fd
 
 
@@ -72,7 +81,7 @@ def caller_pidfd() -> int:
         if _caller[1] >= 0:
             os.close(_caller[1])
         try:
-            _caller = os.getpid(), os.pidfd_open(os.getpid())
+            _caller = os.getpid(), high(os.pidfd_open(os.getpid()))
         except OSError as error:
             raise KernelError(error.errno or 0, "pidfd_open", "", FORBIDDEN) from None
     return _caller[1]

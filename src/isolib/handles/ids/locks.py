@@ -10,6 +10,7 @@ import os
 import struct
 
 from isolib.errors import KernelError
+from isolib.linux.spawn import high
 
 # Groups have offsets of their own, behind those of all users.
 GIDS_AT = 1 << 33
@@ -29,6 +30,7 @@ def opened(path: str) -> int:
             fd = os.open(path, flags, 0o600)
     except OSError as error:
         raise KernelError(error.errno or 0, "open", path, "ISOLIB_ROOT can name another folder") from None
+    fd = high(fd)
     _open.add(fd)
     return fd
 
