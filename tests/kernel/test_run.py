@@ -2,14 +2,19 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import isolib
-from isolib import DISCARD, PIPE
+from isolib import DISCARD, PIPE, Security
+from isolib.launch import facts, start
+from tests.kernel.inside import TOP
 
 
 def sh(script: str, **wishes: object) -> isolib.Result:
@@ -222,3 +227,24 @@ def test_a_thousand_variables() -> None:
     env = {f"A{n}": str(n) for n in range(1000)}
     lines = sh("env", env=env, check=True).text().splitlines()
     assert {f"{name}={value}" for name, value in env.items()} <= set(lines)
+
+
+def test_what_best_effort_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a host that lacks something: an error with the remedy, or without it and said so."""
+    lacking = msgspec.structs.replace(facts.host_facts(), missing=(("time namespace", "why; remedy"),))
+    monkeypatch.setattr(start, "host_facts", lambda: lacking)
+    with pytest.raises(isolib.Unavailable, match="remedy"):
+        sh("true", offsets={"boottime": 1})
+    result = sh("cat /proc/self/timens_offsets", offsets={"boottime": 1}, security=Security(best_effort=True))
+    assert result.degraded == ("time namespace",)
+    with isolib.spawn(["true"], offsets={"boottime": 1}, security=Security(best_effort=True)) as process:
+        assert process.wait(20).degraded == ("time namespace",)
+    assert sh("true", security=Security(best_effort=True)).degraded == ()
+
+
+def test_a_caller_without_standard_streams() -> None:
+    """A daemon that closed them: what isolib opens is not taken for them."""
+    program = "import os, sys; [os.close(fd) for fd in (0, 1, 2)]; import isolib; "
+    program += "result = isolib.run(['/bin/sh', '-c', 'cat; echo err >&2; exit 3'], stdin=b'in'); "
+    program += "os._exit(42 if (result.exit_code, result.stdout, result.stderr) == (3, b'in', b'err\\n') else 1)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=TOP, check=False).returncode == 42
