@@ -17,7 +17,6 @@ class _Table:
     """The mounts of this process, read again when the kernel says that they changed (proc_pid_mountinfo(5): poll)."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self._fd = high(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC))
         self._mounts: tuple[HostMount, ...] | None = None
         self._root: tuple[int, tuple[Entry, ...]] = (0, ())
@@ -42,18 +41,24 @@ class _Table:
         os.close(self._fd)
 
 
-_table: _Table | None = None
+_tables: dict[int, _Table] = {}  # of this process; a fork makes one of its own
+
+
+def _own_table() -> _Table:
+    pid = os.getpid()
+    if pid not in _tables:
+        _tables.clear()  # a former process's descriptor is left open: its number may be somebody else's by now
+        made = _Table()
+        if _tables.setdefault(pid, made) is not made:  # another thread was quicker
+            made.close()
+    return _tables[pid]
 
 
 def with_surroundings(facts: HostFacts) -> HostFacts:
     """The facts as they are at this moment."""
-    global _table
-    if _table is None or _table.pid != os.getpid():
-        if _table is not None:
-            _table.close()
-        _table = _Table()
-    mounts, home, cwd = _table.mounts(), _home(), _cwd()
-    entries = _table.root()
+    table = _own_table()
+    mounts, home, cwd = table.mounts(), _home(), _cwd()
+    entries = table.root()
     for path in dict.fromkeys((home, cwd)):
         if path != "/" and any(under(mount.path, path) for mount in mounts):
             entries += tuple(_entries(path, MOST_ENTRIES))
