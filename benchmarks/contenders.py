@@ -1,5 +1,6 @@
 """Contenders: programs that are asked for N starts and answer with the nanoseconds of each."""
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -64,7 +65,8 @@ class Contender:
         self._ready.close()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
